@@ -1,0 +1,2 @@
+//! Embeds the standard library.
+fn main() {}

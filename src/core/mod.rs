@@ -1,0 +1,1 @@
+//! The intermediate representation: typed, in administrative normal form.

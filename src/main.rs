@@ -1,0 +1,2 @@
+//! The borel command.
+fn main() {}

@@ -1,0 +1,3 @@
+//! Text to syntax and back.
+
+pub mod ast;

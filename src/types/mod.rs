@@ -1,0 +1,1 @@
+//! Names, types and effects: from syntax to typed bodies.
