@@ -1,5 +1,7 @@
 //! Borel: a probabilistic programming language.
 
+pub mod core;
 pub mod source;
 pub mod syntax;
+pub mod types;
 pub mod value;

@@ -1,1 +1,3 @@
 //! Names, types and effects: from syntax to typed bodies.
+
+pub mod typed;

@@ -2,6 +2,7 @@
 
 pub mod domain;
 pub mod fault;
+pub mod hash;
 
 use crate::source::Name;
 use std::any::Any;
