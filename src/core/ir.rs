@@ -336,4 +336,6 @@ pub enum Op {
     Assert,
     /// Stops the run: no arm of a match took the value, or an inferred impossibility; the operand is the message.
     Fail,
+    /// Stops the run because a parameter lies outside its domain: message, the value.
+    Domain,
 }

@@ -1,0 +1,13 @@
+//! The register machine: runs everything the language has, pauses where the program draws or weighs, and can be copied while paused.
+
+pub mod address;
+pub mod code;
+pub mod compile;
+pub mod general;
+pub mod lift;
+pub mod liveness;
+pub mod run;
+pub mod state;
+
+pub use code::Code;
+pub use run::{Event, Limits, Machine};

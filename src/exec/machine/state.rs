@@ -1,0 +1,83 @@
+//! A paused run as a value: what it keeps, whether two are the same, how they are hashed.
+
+use super::code::*;
+use super::run::Machine;
+use crate::value::Value;
+use crate::value::hash::{hash_value, same};
+use std::hash::{Hash, Hasher};
+
+impl Machine {
+    /// Drops what no later instruction reads, so that copies cost what is live and equal futures compare equal.
+    /// With `numbers` the number registers are cleared as well.
+    pub fn forget_dead(&mut self, code: &Code, numbers: bool) {
+        for depth in 0..self.frames.len() {
+            let frame = self.frames[depth];
+            let func = &code.funcs[frame.func as usize];
+            let Some(live) = live_at(func, frame.pc) else { continue };
+            if func.obj_size > 0 {
+                let base = frame.obj_base as usize;
+                let objs = &mut self.objs[base..base + func.obj_size as usize];
+                let mut kept = live.objs.iter().copied().peekable();
+                for (k, value) in objs.iter_mut().enumerate() {
+                    if kept.peek() == Some(&(k as Obj)) {
+                        kept.next();
+                    } else if !matches!(value, Value::Unit) {
+                        *value = Value::Unit;
+                    }
+                }
+            }
+            if numbers {
+                let base = frame.num_base as usize;
+                let nums = &mut self.nums[base..base + func.num_size as usize];
+                let mut kept = live.nums.iter().copied().peekable();
+                for (k, bits) in nums.iter_mut().enumerate() {
+                    if kept.peek() == Some(&(k as Num)) {
+                        kept.next();
+                    } else {
+                        *bits = 0;
+                    }
+                }
+                for (n, bits) in &func.number_constants {
+                    nums[*n as usize] = *bits;
+                }
+            }
+        }
+    }
+
+    /// Whether two paused runs of one program have the same future. Both must have forgotten what is dead.
+    pub fn same_future(&self, other: &Machine) -> bool {
+        self.frames == other.frames
+            && self.nums == other.nums
+            && self.objs.len() == other.objs.len()
+            && self.objs.iter().zip(&other.objs).all(|(a, b)| same(a, b))
+    }
+
+    /// Hashes what [`Machine::same_future`] compares.
+    pub fn hash_future(&self, state: &mut impl Hasher) {
+        for frame in &self.frames {
+            frame.func.hash(state);
+            frame.pc.hash(state);
+        }
+        self.nums.hash(state);
+        for value in &self.objs {
+            hash_value(value, state);
+        }
+    }
+
+    /// The size of the state in bytes, shared arrays not counted.
+    pub fn state_bytes(&self) -> usize {
+        self.nums.len() * 8 + self.objs.len() * size_of::<Value>() + self.frames.len() * 40
+    }
+}
+
+/// What a frame paused before `pc` keeps.
+fn live_at(func: &FuncCode, pc: u32) -> Option<&Live> {
+    match *func.code.get((pc as usize).checked_sub(1)?)? {
+        Instr::Call { call } | Instr::CallClosure { call } => Some(&func.calls[call as usize].live),
+        Instr::Member { member } => Some(&func.members[member as usize].live),
+        Instr::Sample { sample } => Some(&func.samples[sample as usize].live),
+        Instr::Score { score, .. } => Some(&func.scores[score as usize].live),
+        Instr::Host { host } => Some(&func.hosts[host as usize].live),
+        _ => None,
+    }
+}

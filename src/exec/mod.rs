@@ -1,0 +1,3 @@
+//! Engines that run Core, and the views of a program that they give to inference.
+
+pub mod machine;
