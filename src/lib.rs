@@ -1,5 +1,6 @@
 //! Borel: a probabilistic programming language.
 
+pub mod data;
 pub mod posterior;
 pub mod source;
 pub mod syntax;
