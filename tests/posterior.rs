@@ -135,7 +135,7 @@ fn weighted_draws_have_weighted_moments() {
 fn equal_weights_change_nothing_but_the_denominator() {
     let mut next = uniforms(5);
     let xs: Vec<f64> = (0..500).map(|_| next()).collect();
-    let plain = reals(&[xs.clone()]);
+    let plain = reals(std::slice::from_ref(&xs));
     let even = weighted(&xs.iter().map(|x| (*x, 3.0)).collect::<Vec<_>>());
     assert!((plain.mean(&xs) - even.mean(&xs)).abs() < 1e-14);
     assert!((plain.sd(&xs) * (499.0f64 / 500.0).sqrt() - even.sd(&xs)).abs() < 1e-14);
@@ -229,7 +229,9 @@ fn too_few_draws_are_said_in_words() {
     assert_eq!(reals(&fine).report(false).warnings, []);
     let short: Vec<Vec<f64>> = fine.iter().map(|chain| chain[..60].to_vec()).collect();
     let report = reals(&short).report(false);
-    assert!(report.warnings.iter().any(|w| matches!(w, Warning::BulkEss { chains: 4, .. })));
+    let bulk = report.warnings.iter().find(|w| matches!(w, Warning::BulkEss { chains: 4, .. })).map(Warning::text);
+    let bulk = bulk.unwrap_or_default();
+    assert!(bulk.ends_with("effective draws in the bulk for value, below 100 for each of 4 chains"), "{bulk}");
 }
 
 #[test]

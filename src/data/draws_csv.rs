@@ -4,8 +4,11 @@
 //! `log_weight__` for weighted draws), then the variables with indices counted from 1 and parted by points
 //! (`theta.1`, `A.1.2`), matrices by columns.
 
+use super::{DataError, DataType, Tree, bind, csv, draws_json};
 use crate::posterior::flatten::{Column, Kind};
-use crate::posterior::{Posterior, label};
+use crate::posterior::{Chain, Posterior, label};
+use crate::source::intern;
+use crate::value::Value;
 use std::fmt::Write;
 
 /// The text for one chain (counted from 0), with every named choice if `all`.
@@ -108,4 +111,72 @@ fn one_line(text: &str) -> String {
 
 fn cell(x: Option<f64>) -> String {
     x.map_or("nan".into(), label::number)
+}
+
+/// A posterior from texts of this layout, ours or CmdStan's, one for each chain, given with the names of their files.
+/// Its variables are named choices.
+///
+/// # Errors
+/// When a text is no such table, with file and line.
+pub fn read(chains: &[(String, String)]) -> Result<Posterior, DataError> {
+    let mut posterior = Posterior::default();
+    for (file, text) in chains {
+        for (key, value) in text.lines().filter_map(|line| line.strip_prefix('#')?.split_once('=')) {
+            match key.trim() {
+                "model" => posterior.model = value.trim().to_string(),
+                "method" => posterior.method = value.trim().to_string(),
+                "seed" => posterior.seed = value.trim().parse().unwrap_or(0),
+                _ => {}
+            }
+        }
+        // Comments become empty lines, which the reader of tables skips and counts.
+        let table: Vec<&str> = text.lines().map(|line| if line.starts_with('#') { "" } else { line }).collect();
+        posterior.chains.push(read_chain(file, &table.join("\n"))?);
+    }
+    Ok(posterior)
+}
+
+fn read_chain(file: &str, text: &str) -> Result<Chain, DataError> {
+    let mut chain = Chain::default();
+    let mut columns = Vec::new();
+    for (name, column) in csv::read(file, text, b',')? {
+        let integers = column.tree.natural_type() == Some(DataType::Array(Box::new(DataType::Int)));
+        let values = match bind(&name, &column, &DataType::Array(Box::new(DataType::Real)))? {
+            Value::Reals(values) => values.to_vec(),
+            _ => Vec::new(),
+        };
+        if let Tree::Cells(cells) = &column.tree {
+            chain.draws = vec![Value::Unit; cells.items.len()];
+        }
+        if name == "log_weight__" {
+            chain.log_weights = Some(values);
+        } else if name.ends_with("__") {
+            // What stands in for a log density that no one computed is not kept.
+            if !values.iter().all(|x| x.is_nan()) {
+                chain.stats.push((name, values));
+            }
+        } else {
+            let value = |x: f64| if integers { Value::Int(x as i64) } else { Value::Real(x) };
+            columns.push((intern(&bracketed(&name)), values.into_iter().map(|x| Some(value(x))).collect()));
+        }
+    }
+    chain.named = draws_json::named_draws(columns).ok();
+    Ok(chain)
+}
+
+/// `A.1.2` as `A[0,1]`; indices count from 1 in the file.
+fn bracketed(name: &str) -> String {
+    let mut stem = name;
+    let mut indices: Vec<usize> = Vec::new();
+    while let Some((rest, index)) = stem.rsplit_once('.')
+        && let Ok(index @ 1..) = index.parse()
+        && !rest.is_empty()
+    {
+        stem = rest;
+        indices.insert(0, index - 1);
+    }
+    match indices.is_empty() {
+        true => name.to_string(),
+        false => format!("{stem}[{}]", indices.iter().map(usize::to_string).collect::<Vec<_>>().join(",")),
+    }
 }

@@ -107,7 +107,9 @@ impl HostObject for Posterior {
         let (draws, chains) = (self.len(), self.chains.len());
         let of = if self.model.is_empty() { String::new() } else { format!(" of {}", self.model) };
         match (self.exact, chains) {
-            (true, _) => format!("<posterior{of} by {}: exact, {draws} values>", self.method),
+            (true, _) => {
+                format!("<posterior{of} by {}: exact, {draws} value{}>", self.method, if draws == 1 { "" } else { "s" })
+            }
             (_, 1) => format!("<posterior{of} by {}: {draws} draws>", self.method),
             _ => format!("<posterior{of} by {}: {draws} draws in {chains} chains>", self.method),
         }

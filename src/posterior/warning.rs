@@ -63,12 +63,12 @@ impl Warning {
                 format!("not enough draws yet: R-hat is {value:.3} for {worst}{}, above 1.01", others(variables))
             }
             Warning::BulkEss { variables, worst, value, chains } => format!(
-                "not enough draws yet: {worst}{} has {value:.0} effective draws in the bulk, below 100 for each of {}",
+                "not enough draws yet: {value:.0} effective draws in the bulk for {worst}{}, below 100 for each of {}",
                 others(variables),
                 plural(*chains, "chain")
             ),
             Warning::TailEss { variables, worst, value, chains } => format!(
-                "not enough draws yet: {worst}{} has {value:.0} effective draws in the tails, below 100 for each of {}",
+                "not enough draws yet: {value:.0} effective draws in the tails for {worst}{}, below 100 for each of {}",
                 others(variables),
                 plural(*chains, "chain")
             ),
