@@ -1,6 +1,12 @@
 //! Borel: a probabilistic programming language.
 
 pub mod core;
+pub mod data;
+pub mod exec;
+pub mod lower;
+pub mod passes;
+pub mod posterior;
+pub mod prim;
 pub mod source;
 pub mod syntax;
 pub mod types;

@@ -3,10 +3,12 @@
 pub mod diagnostic;
 pub mod name;
 mod render;
+pub mod world;
 
 pub use diagnostic::{Diagnostic, Label, Severity};
 pub use name::{Name, intern};
 pub(crate) use render::diagnostic_render;
+pub use world::{MemoryWorld, OsWorld, World};
 
 /// One file, REPL entry or library module known to a [`SourceMap`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
