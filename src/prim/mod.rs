@@ -3,6 +3,8 @@
 //! A row is a declaration: the checker parses its signature, `:help` shows its documentation, the tests run its examples.
 //! Rows of the same name are overloads. Rows live in one file per theme; [`rows`] lists them all.
 
+pub mod numeric;
+
 use crate::value::{Fault, Generator, Value};
 
 /// A function of the language implemented in Rust.
