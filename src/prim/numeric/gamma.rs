@@ -21,7 +21,7 @@ const BERNOULLI: [f64; 10] = [
     -174611.0 / 330.0,
 ];
 
-/// The gamma function; NaN at zero and the negative integers' poles where its sign is not defined.
+/// The gamma function; NaN at the negative integers.
 pub fn gamma(x: f64) -> f64 {
     libm::tgamma(x)
 }
@@ -34,7 +34,8 @@ pub fn lgamma(x: f64) -> f64 {
 /// `log gamma(1 + x)`, exact near `x = 0` too.
 pub fn lgamma1p(x: f64) -> f64 {
     if x.abs() > 0.5 {
-        return lgamma(1.0 + x);
+        // About 1, where the value is 0, the sum 1 + x would not be exact.
+        return if (0.5..=1.5).contains(&x) { x.ln() + lgamma1p(x - 1.0) } else { lgamma(1.0 + x) };
     }
     // DLMF 5.7.3
     let series = ZETA_SERIES.iter().rev().fold(0.0, |sum, c| sum * x + c) * x * x;
