@@ -220,7 +220,7 @@ fn inverse_gaussian(mu: f64, lambda: f64, generator: &mut Generator) -> f64 {
     // Michael, Schucany and Haas (1976), the smaller root written without cancellation.
     let z: f64 = StandardNormal.sample(generator);
     let y = mu * z * z;
-    let spread = y + (4.0 * lambda * y + y * y).sqrt();
+    let spread = y + y.sqrt() * (4.0 * lambda + y).sqrt();
     let low = if spread > 0.0 { mu * (4.0 * lambda / spread) * (y / spread) } else { mu };
     if generator.uniform() <= mu / (mu + low) { low } else { mu * (mu / low) }
 }

@@ -201,7 +201,7 @@ mod tests {
             let (text, example) = row.doc.split_once("example: ").unwrap_or((row.doc, ""));
             assert!(text.trim().len() > 10, "{} is not documented", row.signature);
             assert!(!example.is_empty() || row.signature.contains("~>"), "{} has no example", row.signature);
-            assert_eq!(row.doc.matches('(').count(), row.doc.matches(')').count(), "{}", row.doc);
+            assert_eq!(example.matches('(').count(), example.matches(')').count(), "{}", row.doc);
         }
     }
 

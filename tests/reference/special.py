@@ -33,7 +33,7 @@ real = [0.0] + [s * x for x in [1e-300, 1e-10, 1e-5, 0.01, 0.1, 0.3, 0.5, 0.7, 0
 
 table("lgamma", m.loggamma, positive)
 table("lgamma", lambda x: m.log(abs(m.gamma(x))), [-0.5, -1.5, -3.2, -10.7], 1e-12)
-table("lgamma1p", lambda x: m.loggamma(1 + x) if x > 1e-30 else -m.euler * x, [x for x in positive if x < 1e8] + [-1e-12, -1e-4, -0.3, -0.49, -0.51, -0.9])
+table("lgamma1p", lambda x: m.loggamma(1 + x) if abs(x) > 1e-30 else -m.euler * x, [x for x in positive if x < 1e8] + [-1e-12, -1e-4, -0.3, -0.49, -0.51, -0.9])
 table("gamma", m.gamma, [x for x in positive if x < 171.6] + [-0.5, -1.5, -3.2, -10.7])
 table("digamma", m.digamma, positive + [-0.5, -1.3, -3.7, -20.2])
 table("trigamma", lambda x: m.polygamma(1, x), [x for x in positive if x > 1e-150] + [-0.5, -1.3, -3.7, -20.2])
