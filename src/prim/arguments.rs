@@ -3,8 +3,8 @@
 use crate::value::{Fault, Generator, Matrix, Value};
 use std::sync::Arc;
 
-/// Arrays longer than this are refused.
-const LONGEST: i64 = 1 << 31;
+/// Arrays and matrices of more elements (two gibibytes of reals) are refused, lest a slip end the process.
+pub(super) const LONGEST: i64 = 1 << 28;
 
 /// Takes argument `i`.
 pub(super) fn take(args: &mut [Value], i: usize) -> Value {

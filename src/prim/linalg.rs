@@ -28,7 +28,8 @@ pub(super) const ROWS: &[Row] = &[
         "The identity matrix.\nexample: identity(2) == matrix([[1.0, 0.0], [0.0, 1.0]])",
         |args| {
             let n = length(args, 0)?;
-            Ok(diagonal(&vec![1.0; n], area(n, n)?))
+            let area = area(n, n)?;
+            Ok(diagonal(&vec![1.0; n], area))
         },
     ),
     Row::general(
@@ -264,7 +265,7 @@ fn size(m: &Matrix) -> String {
 /// The number of elements of a matrix, if memory can hold it.
 fn area(rows: usize, cols: usize) -> Result<usize, Fault> {
     match rows.checked_mul(cols) {
-        Some(n) if n <= 1 << 31 => Ok(n),
+        Some(n) if n as i64 <= super::arguments::LONGEST => Ok(n),
         _ => Err(Fault::limit(format!("a {rows} × {cols} matrix is too large"))),
     }
 }

@@ -244,7 +244,10 @@ pub(super) fn log_sum_exp(xs: &[f64]) -> f64 {
     highest + xs.iter().map(|x| (x - highest).exp()).sum::<f64>().ln()
 }
 
-fn pair(args: &mut [Value], function: &str) -> Result<(Arc<Vec<f64>>, Arc<Vec<f64>>), Fault> {
+type Reals = Arc<Vec<f64>>;
+
+/// Takes two arrays of one length.
+fn pair(args: &mut [Value], function: &str) -> Result<(Reals, Reals), Fault> {
     let (xs, ys) = (take_reals(args, 0)?, take_reals(args, 1)?);
     same_length(function, xs.len(), ys.len())?;
     Ok((xs, ys))

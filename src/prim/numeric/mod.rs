@@ -30,7 +30,8 @@ fn increasing_root(start: f64, function: impl Fn(f64) -> (f64, f64)) -> f64 {
             high = at;
         }
         let mut next = at - value / slope;
-        if !(next > low && next < high) || !slope.is_finite() || slope <= 0.0 {
+        let inside = next > low && next < high;
+        if !inside || !slope.is_finite() || slope <= 0.0 {
             next = if low.is_finite() && high.is_finite() {
                 low + 0.5 * (high - low)
             } else {
