@@ -86,14 +86,14 @@ pub(super) const ROWS: &[Row] = &[
         "fn lmgamma_by_x(p: Real, x: Real) -> Real",
         "The derivative of `lmgamma` by `x`.\nexample: lmgamma_by_x(1, 3.5) == digamma(3.5)",
         &["", "lmgamma_by_x2(p, x)"],
-        |p, x| (0..p as i64).map(|j| gamma::digamma(x - 0.5 * j as f64)).sum(),
+        |p, x| gamma::over_dimensions(p, x, gamma::digamma),
     ),
     Row::real2(
         "fn lmgamma_by_x2(p: Real, x: Real) -> Real",
         "The second derivative of `lmgamma` by `x`; its own derivative is not offered and is NaN.\n\
          example: lmgamma_by_x2(1, 3.5) == trigamma(3.5)",
         &["", "nan"],
-        |p, x| (0..p as i64).map(|j| gamma::trigamma(x - 0.5 * j as f64)).sum(),
+        |p, x| gamma::over_dimensions(p, x, gamma::trigamma),
     ),
     Row::real1(
         "fn erf(x: Real) -> Real",
@@ -301,5 +301,47 @@ mod tests {
         assert!(checked > 1200, "{checked}");
         assert!(wrong.is_empty(), "{} of {checked}\n{}", wrong.len(), wrong.join("\n"));
         assert!(worst <= 1.0);
+    }
+
+    #[test]
+    fn extreme_arguments_end() {
+        let extremes = [
+            0.0,
+            1e-310,
+            1e-20,
+            0.5,
+            1.0,
+            3.5,
+            30.0,
+            1e4,
+            1e9,
+            1e17,
+            1e300,
+            f64::INFINITY,
+            f64::NAN,
+            -1e-20,
+            -0.5,
+            -1.0,
+            -1e300,
+            f64::NEG_INFINITY,
+        ];
+        for row in super::super::rows().iter().flat_map(|theme| theme.iter()) {
+            for a in extremes {
+                if let Body::Real1(f) = row.body {
+                    let value = f(a);
+                    assert!(!a.is_nan() || value.is_nan() || row.name() == "step", "{} of nan", row.name());
+                }
+                for b in extremes {
+                    if let Body::Real2(f) = row.body {
+                        f(a, b);
+                    }
+                    for c in extremes {
+                        if let Body::Real3(f) = row.body {
+                            f(a, b, c);
+                        }
+                    }
+                }
+            }
+        }
     }
 }

@@ -16,6 +16,8 @@ pub fn bessel_i1(x: f64) -> f64 {
     let size = x.abs();
     let value = if size <= LARGE {
         0.5 * size * (1.0 + power_series(1.0, size))
+    } else if size == f64::INFINITY {
+        size
     } else {
         (size - 0.5 * (2.0 * PI * size).ln()).exp() * asymptotic(1.0, size)
     };

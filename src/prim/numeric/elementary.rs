@@ -2,7 +2,7 @@
 
 /// `log(1 + x) - x` to full relative accuracy.
 pub fn log1p_minus(x: f64) -> f64 {
-    if x.abs() > 0.5 {
+    if x.abs() > 0.5 || x.is_nan() {
         return x.ln_1p() - x;
     }
     // log1p(x) = 2 atanh(r) with r = x / (2 + x), and 2 r - x = -r x.

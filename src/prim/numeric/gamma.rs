@@ -197,9 +197,14 @@ pub fn lchoose(n: f64, k: f64) -> f64 {
 
 /// The logarithm of the multivariate gamma function of dimension `p` (Muirhead 1982, theorem 2.1.12).
 pub fn lmgamma(p: f64, x: f64) -> f64 {
-    if p < 1.0 || p.fract() != 0.0 || p > 1e6 {
+    over_dimensions(p, x, lgamma) + 0.25 * p * (p - 1.0) * PI.ln()
+}
+
+/// `function(x) + function(x - 1/2) + … `, `p` terms: the derivatives of [`lmgamma`] from those of [`lgamma`]; NaN unless `p`
+/// is a whole number from 1 to a million.
+pub fn over_dimensions(p: f64, x: f64, function: fn(f64) -> f64) -> f64 {
+    if !(1.0..=1e6).contains(&p) || p.fract() != 0.0 {
         return f64::NAN;
     }
-    let sum: f64 = (0..p as i64).map(|j| lgamma(x - 0.5 * j as f64)).sum();
-    sum + 0.25 * p * (p - 1.0) * PI.ln()
+    (0..p as i64).map(|j| function(x - 0.5 * j as f64)).sum()
 }
