@@ -1,8 +1,11 @@
 //! Run-time values, domains, the generator, and what may go wrong while a program runs.
 
 pub mod domain;
+mod drop;
 pub mod fault;
+pub mod generator;
 pub mod hash;
+pub mod print;
 
 use crate::source::Name;
 use std::any::Any;
@@ -11,6 +14,9 @@ use std::sync::Arc;
 
 pub use domain::Domain;
 pub use fault::Fault;
+pub use generator::Generator;
+pub use hash::{hash_value, same};
+pub use print::{short, to_json};
 
 /// A value of the language. Numbers are held in place; the rest is shared and copied on write.
 ///
@@ -214,27 +220,9 @@ pub fn record_names(names: &[Name]) -> &'static [Name] {
 }
 
 impl PartialEq for Value {
-    /// Structural equality; reals by their bits' numeric equality, so NaN differs from itself; functions and host objects by identity.
+    /// Structural equality; NaN differs from itself, an integer equals the real of its value, functions are compared by
+    /// their code and captures, host objects by identity.
     fn eq(&self, other: &Value) -> bool {
-        match (self, other) {
-            (Value::Unit, Value::Unit) => true,
-            (Value::Bool(a), Value::Bool(b)) => a == b,
-            (Value::Int(a), Value::Int(b)) => a == b,
-            (Value::Real(a), Value::Real(b)) => a == b,
-            (Value::Int(a), Value::Real(b)) | (Value::Real(b), Value::Int(a)) => *a as f64 == *b,
-            (Value::Str(a), Value::Str(b)) => a == b,
-            (Value::Reals(a), Value::Reals(b)) => a == b,
-            (Value::Ints(a), Value::Ints(b)) => a == b,
-            (Value::Bools(a), Value::Bools(b)) => a == b,
-            (Value::Values(a), Value::Values(b)) => a == b,
-            (Value::Matrix(a), Value::Matrix(b)) => a == b,
-            (Value::Tuple(a), Value::Tuple(b)) => a.0 == b.0,
-            (Value::Record(a), Value::Record(b)) => std::ptr::eq(a.names, b.names) && a.fields == b.fields,
-            (Value::Variant(a), Value::Variant(b)) => a.tag == b.tag && a.name == b.name && a.fields == b.fields,
-            (Value::Closure(a), Value::Closure(b)) => a.function == b.function && a.captures == b.captures,
-            (Value::Dist(a), Value::Dist(b)) => a.dist == b.dist && a.args == b.args,
-            (Value::Host(a), Value::Host(b)) => Arc::ptr_eq(a, b),
-            _ => false,
-        }
+        hash::equal(self, other)
     }
 }

@@ -1,0 +1,191 @@
+//! Elementary functions: exponentials, logarithms, roots, angles.
+
+use super::Row;
+use super::numeric::elementary as e;
+
+pub(super) const ROWS: &[Row] = &[
+    Row::real1("fn exp(x: Real) -> Real", "The exponential function.\nexample: exp(0) == 1", &["result"], f64::exp),
+    Row::real1(
+        "fn expm1(x: Real) -> Real",
+        "`exp(x) - 1`, exact near 0.\nexample: expm1(1e-20) == 1e-20",
+        &["result + 1"],
+        f64::exp_m1,
+    ),
+    Row::real1(
+        "fn log(x: Real) -> Real",
+        "The natural logarithm; NaN below 0.\nexample: log(1) == 0",
+        &["1 / x"],
+        f64::ln,
+    ),
+    Row::real1(
+        "fn log1p(x: Real) -> Real",
+        "`log(1 + x)`, exact near 0.\nexample: log1p(1e-20) == 1e-20",
+        &["1 / (1 + x)"],
+        f64::ln_1p,
+    ),
+    Row::real1(
+        "fn log2(x: Real) -> Real",
+        "The logarithm to base 2.\nexample: log2(8) == 3",
+        &["1.4426950408889634 / x"],
+        f64::log2,
+    ),
+    Row::real1(
+        "fn log10(x: Real) -> Real",
+        "The logarithm to base 10.\nexample: log10(1000) == 3",
+        &["0.4342944819032518 / x"],
+        f64::log10,
+    ),
+    Row::real1(
+        "fn sqrt(x: Real) -> Real",
+        "The square root; NaN below 0.\nexample: sqrt(9) == 3",
+        &["0.5 / result"],
+        f64::sqrt,
+    ),
+    Row::real1(
+        "fn cbrt(x: Real) -> Real",
+        "The cube root.\nexample: cbrt(-27) == -3",
+        &["1 / (3 * result * result)"],
+        f64::cbrt,
+    ),
+    Row::real1("fn square(x: Real) -> Real", "The square, `x * x`.\nexample: square(-3) == 9", &["2 * x"], |x| x * x),
+    Row::real2(
+        "fn hypot(x: Real, y: Real) -> Real",
+        "`sqrt(x ^ 2 + y ^ 2)` without overflow.\nexample: hypot(3, 4) == 5",
+        &["x / result", "y / result"],
+        f64::hypot,
+    ),
+    Row::real1(
+        "fn sin(x: Real) -> Real",
+        "The sine of an angle in radians.\nexample: sin(0) == 0",
+        &["cos(x)"],
+        f64::sin,
+    ),
+    Row::real1(
+        "fn cos(x: Real) -> Real",
+        "The cosine of an angle in radians.\nexample: cos(0) == 1",
+        &["-sin(x)"],
+        f64::cos,
+    ),
+    Row::real1(
+        "fn tan(x: Real) -> Real",
+        "The tangent of an angle in radians.\nexample: tan(0) == 0",
+        &["1 + result * result"],
+        f64::tan,
+    ),
+    Row::real1(
+        "fn asin(x: Real) -> Real",
+        "The angle in [-pi/2, pi/2] with sine `x`.\nexample: asin(0) == 0",
+        &["1 / sqrt((1 - x) * (1 + x))"],
+        f64::asin,
+    ),
+    Row::real1(
+        "fn acos(x: Real) -> Real",
+        "The angle in [0, pi] with cosine `x`.\nexample: acos(1) == 0",
+        &["-1 / sqrt((1 - x) * (1 + x))"],
+        f64::acos,
+    ),
+    Row::real1(
+        "fn atan(x: Real) -> Real",
+        "The angle in [-pi/2, pi/2] with tangent `x`.\nexample: atan(0) == 0",
+        &["1 / (1 + x * x)"],
+        f64::atan,
+    ),
+    Row::real2(
+        "fn atan2(y: Real, x: Real) -> Real",
+        "The angle in (-pi, pi] of the point `(x, y)`.\nexample: abs(atan2(1, 0) - 1.5707963267948966) < 1e-15",
+        &["x / (x * x + y * y)", "-y / (x * x + y * y)"],
+        f64::atan2,
+    ),
+    Row::real1("fn sinh(x: Real) -> Real", "The hyperbolic sine.\nexample: sinh(0) == 0", &["cosh(x)"], f64::sinh),
+    Row::real1("fn cosh(x: Real) -> Real", "The hyperbolic cosine.\nexample: cosh(0) == 1", &["sinh(x)"], f64::cosh),
+    Row::real1(
+        "fn tanh(x: Real) -> Real",
+        "The hyperbolic tangent.\nexample: tanh(0) == 0",
+        &["1 - result * result"],
+        f64::tanh,
+    ),
+    Row::real1(
+        "fn asinh(x: Real) -> Real",
+        "The inverse of `sinh`.\nexample: asinh(0) == 0",
+        &["1 / hypot(1, x)"],
+        libm::asinh,
+    ),
+    Row::real1(
+        "fn acosh(x: Real) -> Real",
+        "The inverse of `cosh` on [1, inf).\nexample: acosh(1) == 0",
+        &["1 / sqrt((x - 1) * (x + 1))"],
+        libm::acosh,
+    ),
+    Row::real1(
+        "fn atanh(x: Real) -> Real",
+        "The inverse of `tanh` on [-1, 1].\nexample: atanh(0) == 0",
+        &["1 / ((1 - x) * (1 + x))"],
+        libm::atanh,
+    ),
+    Row::real1(
+        "fn logit(p: Real) -> Real",
+        "The log odds `log(p / (1 - p))`.\nexample: logit(0.5) == 0",
+        &["1 / (p * (1 - p))"],
+        e::logit,
+    ),
+    Row::real1(
+        "fn inv_logit(x: Real) -> Real",
+        "The logistic function `1 / (1 + exp(-x))`.\nexample: inv_logit(0) == 0.5",
+        &["result * inv_logit(-x)"],
+        e::inv_logit,
+    ),
+    Row::real1(
+        "fn log_inv_logit(x: Real) -> Real",
+        "`log(inv_logit(x))` without underflow.\nexample: log_inv_logit(-800) == -800",
+        &["inv_logit(-x)"],
+        e::log_inv_logit,
+    ),
+    Row::real1(
+        "fn log1m_inv_logit(x: Real) -> Real",
+        "`log(1 - inv_logit(x))` without underflow.\nexample: log1m_inv_logit(800) == -800",
+        &["-inv_logit(x)"],
+        e::log1m_inv_logit,
+    ),
+    Row::real1(
+        "fn log1m(x: Real) -> Real",
+        "`log(1 - x)`, exact near 0.\nexample: log1m(1e-20) == -1e-20",
+        &["1 / (x - 1)"],
+        e::log1m,
+    ),
+    Row::real1(
+        "fn log1m_exp(x: Real) -> Real",
+        "`log(1 - exp(x))` for `x <= 0`, exact near 0 and far below.\nexample: log1m_exp(-inf) == 0",
+        &["1 / -expm1(-x)"],
+        e::log1m_exp,
+    ),
+    Row::real1(
+        "fn log1p_exp(x: Real) -> Real",
+        "`log(1 + exp(x))` without overflow.\nexample: log1p_exp(800) == 800",
+        &["inv_logit(x)"],
+        e::log1p_exp,
+    ),
+    Row::real2(
+        "fn log_add_exp(x: Real, y: Real) -> Real",
+        "`log(exp(x) + exp(y))` without overflow.\nexample: log_add_exp(800, -inf) == 800",
+        &["inv_logit(x - y)", "inv_logit(y - x)"],
+        e::log_add_exp,
+    ),
+    Row::real2(
+        "fn log_diff_exp(x: Real, y: Real) -> Real",
+        "`log(exp(x) - exp(y))` for `x >= y`.\nexample: log_diff_exp(800, -inf) == 800",
+        &["1 / -expm1(y - x)", "1 / -expm1(x - y)"],
+        e::log_diff_exp,
+    ),
+    Row::real2(
+        "fn xlogy(x: Real, y: Real) -> Real",
+        "`x * log(y)`, 0 where `x` is 0.\nexample: xlogy(0, 0) == 0",
+        &["log(y)", "x / y"],
+        e::xlogy,
+    ),
+    Row::real2(
+        "fn xlog1py(x: Real, y: Real) -> Real",
+        "`x * log(1 + y)`, 0 where `x` is 0.\nexample: xlog1py(0, -1) == 0",
+        &["log1p(y)", "x / (1 + y)"],
+        e::xlog1py,
+    ),
+];
