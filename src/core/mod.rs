@@ -1,6 +1,8 @@
 //! The intermediate representation: typed, in administrative normal form.
 
 pub mod ir;
+pub mod print;
 pub mod ty;
 
+pub use print::{print, print_function};
 pub use ty::{Type, TypeKind};
