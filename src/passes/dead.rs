@@ -9,23 +9,29 @@ pub fn function(function: &mut Function, effects: &Effects<'_>, globals: &[Globa
     let vars = std::mem::take(&mut function.vars);
     let mut reads = vec![0u32; vars.len()];
     walk::every_atom(&function.body, &mut |atom| {
-        if let Atom::Var(id) = atom
-            && let Some(count) = reads.get_mut(id.0 as usize)
-        {
-            *count += 1;
+        if let Atom::Var(id) = atom {
+            count(&mut reads, *id);
         }
     });
     let mut writes = vec![0u32; vars.len()];
-    walk::every_stmt(&function.body, &mut |stmt| {
-        if let StmtKind::Assign(var, _) | StmtKind::Update(var, ..) = &stmt.kind
-            && let Some(count) = writes.get_mut(var.0 as usize)
-        {
-            *count += 1;
+    walk::every_stmt(&function.body, &mut |stmt| match &stmt.kind {
+        StmtKind::Assign(var, _) => count(&mut writes, *var),
+        StmtKind::Update(var, ..) => {
+            count(&mut writes, *var);
+            // It depends on the length of what was assigned whether an update faults, so it reads the variable.
+            count(&mut reads, *var);
         }
+        _ => {}
     });
     let mut removal = Removal { types: Types { vars: &vars, globals }, effects, reads, writes };
     removal.block(&mut function.body);
     function.vars = vars;
+}
+
+fn count(counts: &mut [u32], id: VarId) {
+    if let Some(count) = counts.get_mut(id.0 as usize) {
+        *count += 1;
+    }
 }
 
 struct Removal<'a> {
@@ -90,6 +96,11 @@ impl Removal<'_> {
         let mut unwrite = |stmt: &Stmt| {
             if let StmtKind::Assign(var, _) | StmtKind::Update(var, ..) = &stmt.kind
                 && let Some(count) = self.writes.get_mut(var.0 as usize)
+            {
+                *count = count.saturating_sub(1);
+            }
+            if let StmtKind::Update(var, ..) = &stmt.kind
+                && let Some(count) = self.reads.get_mut(var.0 as usize)
             {
                 *count = count.saturating_sub(1);
             }
