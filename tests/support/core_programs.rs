@@ -69,7 +69,26 @@ impl Maker<'_> {
         for _ in 0..count {
             self.stmt();
         }
-        let atom = self.atom(result);
+        // The result depends on most of what was computed, so that a wrong value is seen.
+        let mut seen: Vec<String> = Vec::new();
+        for (var, kind, _) in self.scope.clone() {
+            if kind == Kind::Real && self.pick(3) > 0 {
+                seen.push(format!("v.{var}"));
+            }
+        }
+        let atom = if result == Kind::Reals {
+            let var = self.fresh();
+            let _ = writeln!(self.out, "v.{var}: [Real] = array({})", seen.join(", "));
+            format!("v.{var}")
+        } else {
+            let mut sum = self.atom(Kind::Real);
+            for term in seen {
+                let var = self.fresh();
+                let _ = writeln!(self.out, "v.{var}: Real = AddR({sum}, {term})");
+                sum = format!("v.{var}");
+            }
+            sum
+        };
         let _ = writeln!(self.out, "=> {atom}\n}}");
     }
 
