@@ -1,0 +1,71 @@
+//! Makes functions smaller and faster without changing what they compute: inlining, known values, sharing, loops, dead code.
+
+use super::calls::Calls;
+use super::effect::Effects;
+use super::rewrite::{self, Inlining};
+use super::{Context, dead, hoist, share, walk};
+use crate::core::ir::{FuncId, Program};
+use crate::source::Diagnostic;
+use std::sync::Arc;
+
+/// Functions of at most this many statements are inlined wherever they are called.
+const SMALL: usize = 12;
+/// Functions that are called once are inlined up to this size.
+const CALLED_ONCE: usize = 200;
+/// Functions that are given a function known at the call are inlined up to this size.
+const HIGHER_ORDER: usize = 60;
+/// No function gains more statements than this.
+const BUDGET: usize = 2000;
+/// What one round reveals, the next can use; there is seldom anything left for a third.
+const ROUNDS: usize = 2;
+
+/// Runs the pass; it has nothing to complain of.
+pub fn run(program: &mut Program, context: &Context) -> Vec<Diagnostic> {
+    for _ in 0..ROUNDS {
+        round(program, context);
+    }
+    Vec::new()
+}
+
+fn round(program: &mut Program, context: &Context) {
+    let calls = Calls::new(program);
+    let count = program.funcs.len();
+    let mut always = vec![false; count];
+    let mut with_functions = vec![false; count];
+    let mut rewrite = |program: &mut Program, id: FuncId, acyclic: bool| {
+        let inlining = Inlining { always: &always, with_functions: &with_functions, budget: BUDGET };
+        let (function, globals) = rewrite::function(program, context, id, Some(inlining));
+        let size = walk::size(&function.body);
+        let place = id.0 as usize;
+        if acyclic && !function.random {
+            always[place] = size <= SMALL || (size <= CALLED_ONCE && calls.mentions[place] == 1);
+            with_functions[place] = size <= HIGHER_ORDER && rewrite::takes_function(&function);
+        }
+        program.funcs[place] = Arc::new(function);
+        program.globals.extend(globals);
+    };
+    let mut acyclic = vec![false; count];
+    for id in &calls.order {
+        acyclic[id.0 as usize] = true;
+        rewrite(program, *id, true);
+    }
+    for place in (0..count).filter(|i| !acyclic[*i]) {
+        rewrite(program, FuncId(place as u32), false);
+    }
+    let improved: Vec<_> = {
+        let effects = Effects::new(program, context, &calls.order);
+        program
+            .funcs
+            .iter()
+            .map(|function| {
+                let mut function = (**function).clone();
+                share::function(&mut function, &effects, &program.globals);
+                hoist::function(&mut function, &effects, &program.globals);
+                dead::function(&mut function, &effects, &program.globals);
+                rewrite::compact(&mut function);
+                Arc::new(function)
+            })
+            .collect()
+    };
+    program.funcs = improved;
+}
