@@ -38,7 +38,7 @@ pub const OPS: &[Op] = {
     &[
         AddR, SubR, MulR, DivR, PowR, RemR, NegR, AddI, SubI, MulI, PowI, RemI, NegI, EqR, NeR, LtR, LeR, EqI, NeI,
         LtI, LeI, EqB, NeB, Not, And, Or, Same, Different, Widen, Len, Index, Index2, Slice, Gather, Push, Fill, Range,
-        MatMul, Print, Assert, Fail,
+        MatMul, Print, Assert, Fail, Domain,
     ]
 };
 

@@ -29,8 +29,8 @@ impl Body<'_> {
         match &node.kind {
             ExprKind::Unit => Ok(Atom::default()),
             ExprKind::Bool(b) => Ok(Atom::Const(Value::Bool(*b), Type::BOOL)),
-            ExprKind::Int(n) => Ok(match self.type_of(id)? {
-                Type::REAL => Atom::Const(Value::Real(*n as f64), Type::REAL),
+            ExprKind::Int(n) => Ok(match self.type_of(id)?.kind() {
+                TypeKind::Real => Atom::Const(Value::Real(*n as f64), Type::REAL),
                 _ => Atom::Const(Value::Int(*n), Type::INT),
             }),
             ExprKind::Real(x) => Ok(Atom::Const(Value::Real(*x), Type::REAL)),
@@ -100,7 +100,6 @@ impl Body<'_> {
             }
             spine.push(at);
             if self.typed.coercions.contains_key(a) {
-                at = *a;
                 break;
             }
             at = *a;
@@ -335,9 +334,9 @@ impl Body<'_> {
 
 /// An array constant in the representation of its element type.
 fn constant_array(element: Type, values: Vec<Value>) -> Value {
-    match element {
-        Type::REAL => Value::reals(values.iter().filter_map(Value::as_real).collect()),
-        Type::INT => Value::ints(values.iter().filter_map(Value::as_int).collect()),
+    match element.kind() {
+        TypeKind::Real => Value::reals(values.iter().filter_map(Value::as_real).collect()),
+        TypeKind::Int => Value::ints(values.iter().filter_map(Value::as_int).collect()),
         _ => Value::Bools(Arc::new(values.iter().map(|v| *v == Value::Bool(true)).collect())),
     }
 }

@@ -96,9 +96,9 @@ impl Body<'_> {
 
     pub(super) fn unary(&mut self, op: UnaryOp, operand: ExprId, ty: Type, span: Span) -> Lowered<Atom> {
         let atom = self.expr(operand)?;
-        let op = match (op, scalar_of(ty)) {
+        let op = match (op, scalar_of(ty).kind()) {
             (UnaryOp::Not, _) => Op::Not,
-            (UnaryOp::Neg, Type::INT) => Op::NegI,
+            (UnaryOp::Neg, TypeKind::Int) => Op::NegI,
             (UnaryOp::Neg, _) => Op::NegR,
         };
         let constant = match (op, &atom) {
@@ -164,10 +164,10 @@ impl Body<'_> {
             }
             Eq | Ne => {
                 let numbers = [ta, tb].iter().all(|t| *t == Type::INT || *t == Type::REAL);
-                let op = match (ta, tb) {
-                    (Type::INT, Type::INT) => [Op::EqI, Op::NeI],
+                let op = match (ta.kind(), tb.kind()) {
+                    (TypeKind::Int, TypeKind::Int) => [Op::EqI, Op::NeI],
                     _ if numbers => [Op::EqR, Op::NeR],
-                    (Type::BOOL, Type::BOOL) => [Op::EqB, Op::NeB],
+                    (TypeKind::Bool, TypeKind::Bool) => [Op::EqB, Op::NeB],
                     _ => [Op::Same, Op::Different],
                 }[usize::from(op == Ne)];
                 let (a, b) = if ta == tb { (a, b) } else { (self.to_real(a, span)?, self.to_real(b, span)?) };

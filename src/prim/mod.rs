@@ -22,7 +22,7 @@ use std::collections::HashMap;
 use std::sync::OnceLock;
 
 /// A function of the language implemented in Rust.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct Row {
     /// As in the language: `"fn lgamma(x: Real) -> Real"`, `"fn sort(xs: [Real]) -> [Real]"`.
     pub signature: &'static str,
@@ -38,7 +38,7 @@ pub struct Row {
 }
 
 /// How the machine calls a row.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub enum Body {
     Real1(fn(f64) -> f64),
     Real2(fn(f64, f64) -> f64),

@@ -16,6 +16,12 @@ const ROUNDS: usize = 10;
 /// Separates the key of derived streams from the blocks that are drawn.
 const DERIVE: u64 = 0x6a09_e667_f3bc_c909;
 
+impl Default for Generator {
+    fn default() -> Generator {
+        Generator::new(0)
+    }
+}
+
 /// A stream of random bits. Copying it copies its place in the stream: both copies then give the same draws.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Generator {

@@ -68,6 +68,10 @@ pub fn op_type(op: Op, args: &[Type]) -> Result<Type, String> {
         Assert => fixed(op, args, &[B, Type::STR], Type::UNIT),
         // Stops the run: stands where any type is wanted; the checker asks nothing of the variable it is bound to.
         Fail => fixed(op, args, &[Type::STR], Type::UNIT),
+        Domain => match args {
+            [message, _] if *message == Type::STR => Ok(Type::UNIT),
+            _ => Err("Domain takes a message and a value".to_string()),
+        },
     }
 }
 

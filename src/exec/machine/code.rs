@@ -4,7 +4,7 @@
 //! The low registers of each bank are the parameters in order, then the captured variables. An object operand is a register,
 //! or a constant of the function ([`CONST`]); [`TAKE`] marks the last use of a register, which may be moved out of.
 
-use crate::core::Type;
+use crate::core::{Type, TypeKind};
 use crate::core::ir::{Op, SiteKind};
 use crate::prim::Body;
 use crate::source::{Name, Span};
@@ -45,10 +45,10 @@ pub enum ArrayKind {
 impl ArrayKind {
     /// How arrays with elements of this type are held.
     pub fn of_element(element: Type) -> ArrayKind {
-        match element {
-            Type::REAL => ArrayKind::Reals,
-            Type::INT => ArrayKind::Ints,
-            Type::BOOL => ArrayKind::Bools,
+        match element.kind() {
+            TypeKind::Real => ArrayKind::Reals,
+            TypeKind::Int => ArrayKind::Ints,
+            TypeKind::Bool => ArrayKind::Bools,
             _ => ArrayKind::Values,
         }
     }
@@ -309,6 +309,8 @@ pub struct Native {
     pub body: Body,
     pub args: Vec<Slot>,
     pub d: Slot,
+    /// How an empty array result is held: a primitive cannot tell.
+    pub empty: ArrayKind,
 }
 
 /// A scalar operation over arrays.

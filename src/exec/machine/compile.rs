@@ -439,7 +439,7 @@ impl<'a> Compiler<'a> {
                 Ok(())
             }
             Rhs::Op(op, args) => self.op(d, ty, *op, args),
-            Rhs::Prim(prim, args) => self.prim(d, prim.row, prim.name, args),
+            Rhs::Prim(prim, args) => self.prim(d, ty, prim.row, prim.name, args),
             Rhs::Lift(callee, args) => self.lift(d, ty, *callee, args),
             Rhs::Call { func, args, site, path } => {
                 let args = self.args(args)?;
@@ -655,7 +655,7 @@ impl<'a> Compiler<'a> {
         Ok(())
     }
 
-    fn prim(&mut self, d: Slot, row: u32, name: Name, args: &[Atom]) -> Result<(), Fault> {
+    fn prim(&mut self, d: Slot, ty: Type, row: u32, name: Name, args: &[Atom]) -> Result<(), Fault> {
         let body = (self.primitive)(row);
         let args = self.atoms(args)?;
         match (&body, args.as_slice(), d) {
@@ -664,7 +664,8 @@ impl<'a> Compiler<'a> {
                 self.emit(Instr::Real2 { f: *f, d, a: *a, b: *b });
             }
             _ => {
-                self.out.natives.push(Native { name, body, args, d });
+                let empty = ty.element().map_or(ArrayKind::Values, ArrayKind::of_element);
+                self.out.natives.push(Native { name, body, args, d, empty });
                 self.emit(Instr::Native { native: (self.out.natives.len() - 1) as u32 });
             }
         }

@@ -107,7 +107,19 @@ pub fn native(
             return Err(Fault::internal(format!("the primitive `{}` was not compiled", native.name)));
         }
     };
+    let value = match &value {
+        Value::Values(xs) if xs.is_empty() && native.empty != ArrayKind::Values => empty_array(native.empty, 0)?,
+        // A primitive draw says by NaN that its parameters have no meaning.
+        Value::Real(x) if x.is_nan() && is_draw(native.body) => {
+            return Err(Fault::domain(format!("`{}` was given parameters outside its domain", native.name)));
+        }
+        _ => value,
+    };
     store(nums, objs, native.d, value)
+}
+
+fn is_draw(body: Body) -> bool {
+    matches!(body, Body::DrawReal0(_) | Body::DrawReal1(_) | Body::DrawReal2(_) | Body::Draw(_))
 }
 
 fn collect(slots: &[Slot], nums: &[u64], objs: &mut [Value], constants: &[Value]) -> Vec<Value> {

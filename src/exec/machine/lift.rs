@@ -2,7 +2,7 @@
 
 use super::code::*;
 use super::run::load;
-use crate::core::Type;
+use crate::core::{Type, TypeKind};
 use crate::core::ir::Op;
 use crate::prim::Body;
 use crate::value::{Fault, Matrix, Value};
@@ -133,9 +133,9 @@ pub fn apply(callee: &LiftCallee, args: &mut [Value], element: Type) -> Result<V
         let scalars: Vec<Value> = args.iter().map(|arg| scalar_at(arg, k)).collect();
         out.push(scalar(callee, &scalars)?);
     }
-    Ok(match element {
-        Type::INT => Value::ints(out.iter().filter_map(Value::as_int).collect()),
-        Type::BOOL => Value::Bools(Arc::new(out.iter().map(|v| *v == Value::Bool(true)).collect())),
+    Ok(match element.kind() {
+        TypeKind::Int => Value::ints(out.iter().filter_map(Value::as_int).collect()),
+        TypeKind::Bool => Value::Bools(Arc::new(out.iter().map(|v| *v == Value::Bool(true)).collect())),
         _ => Value::Values(Arc::new(out)),
     })
 }

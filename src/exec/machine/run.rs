@@ -4,7 +4,6 @@ use super::address;
 use super::code::*;
 use super::general;
 use super::lift;
-use crate::prim::Body;
 use crate::source::{Name, Span};
 use crate::value::fault::FaultKind;
 use crate::value::{DistValue, Domain, Fault, Generator, Value};

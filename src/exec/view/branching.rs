@@ -1,0 +1,269 @@
+//! Forking a model at each of its choices.
+
+use super::{Model, choice_name, dead, score_site, unexpected};
+use crate::exec::machine::{Code, Event, Machine};
+use crate::model::{Branch, Branching, Dead, Outcomes, every_outcome};
+use crate::value::domain::Size;
+use crate::value::{Domain, Fault, Value};
+use std::hash::Hasher;
+use std::sync::Arc;
+
+/// Choices with more outcomes than this are not enumerated.
+const MOST_OUTCOMES: f64 = 100_000.0;
+/// A countable choice is followed until this much of its probability is left.
+const TAIL: f64 = 1e-15;
+
+/// The `Branching` view of a model.
+pub struct BranchingView {
+    model: Model,
+}
+
+/// A run paused at a choice.
+#[derive(Clone, Debug, Default)]
+pub struct State {
+    machine: Machine,
+    func: u32,
+    sample: u32,
+    named: Vec<(String, Value)>,
+}
+
+impl BranchingView {
+    /// The view of a model.
+    pub fn new(model: Model) -> BranchingView {
+        BranchingView { model }
+    }
+
+    /// Runs to the next choice; also the log weight gained.
+    fn go(&self, mut state: State) -> Result<(Branch<State>, f64), Fault> {
+        let code = &*self.model.code;
+        let before = state.machine.log_weight;
+        state.machine.pause_at_scores = false;
+        state.machine.draw = false;
+        loop {
+            let event = match state.machine.run(code) {
+                Ok(event) => event,
+                Err(fault) => return Ok((Branch::Dead(dead(fault)?), f64::NEG_INFINITY)),
+            };
+            let gained = state.machine.log_weight - before;
+            match event {
+                Event::Done => {
+                    self.model.flush(&mut state.machine);
+                    let value = std::mem::take(&mut state.machine.returned);
+                    return Ok((Branch::Done { value, named: state.named, log_weight: gained }, gained));
+                }
+                Event::Sample { func, sample } => {
+                    state.func = func;
+                    state.sample = sample;
+                    let outcomes = match outcomes(&mut state.machine, code, func, sample) {
+                        Ok(outcomes) => outcomes,
+                        Err(fault) => return Ok((Branch::Dead(dead(fault)?), f64::NEG_INFINITY)),
+                    };
+                    if !self.model.record {
+                        state.machine.forget_dead(code, true);
+                    }
+                    // Equal futures must compare equal: what was gained so far is kept apart.
+                    state.machine.log_weight = 0.0;
+                    return Ok((Branch::Choice { state, outcomes }, gained));
+                }
+                Event::Score { func, score, .. } => {
+                    let site = score_site(code, func, score);
+                    return Ok((Branch::Dead(Dead::Zero(site)), f64::NEG_INFINITY));
+                }
+                Event::Host { func, host } => {
+                    // An inference method inside the model: where it is deterministic it has one outcome.
+                    let model = &self.model;
+                    let machine = &state.machine;
+                    let mut results = every_outcome(|random| {
+                        let mut fork = machine.clone();
+                        model.call_host(&mut fork, func, host, random)?;
+                        Ok(fork)
+                    })?;
+                    match (results.len(), results.pop()) {
+                        (1, Some((_, machine))) => state.machine = machine,
+                        _ => {
+                            return Err(Fault::error("the model runs a random inference method, which cannot be enumerated")
+                                .hint("use `importance` or `smc` for the outer model, or `enumerate` for the inner one"));
+                        }
+                    }
+                }
+                event => return Err(unexpected(event)),
+            }
+        }
+    }
+}
+
+impl Branching for BranchingView {
+    type State = State;
+
+    fn begin(&mut self) -> Result<Branch<State>, Fault> {
+        let mut state = State::default();
+        self.model.begin(&mut state.machine)?;
+        let (branch, gained) = self.go(state)?;
+        Ok(match branch {
+            Branch::Choice { mut state, outcomes } => {
+                state.machine.log_weight = gained;
+                Branch::Choice { state, outcomes }
+            }
+            other => other,
+        })
+    }
+
+    fn choose(&mut self, state: &State, value: &Value) -> Result<(Branch<State>, f64), Fault> {
+        let code = Arc::clone(&self.model.code);
+        let mut next = state.clone();
+        if self.model.record
+            && let Some(name) = choice_name(&next.machine, &code, state.func, state.sample)
+        {
+            next.named.push((name, value.clone()));
+        }
+        next.machine.supply(&code, state.func, state.sample, value.clone())?;
+        self.go(next)
+    }
+
+    fn same_future(&self, a: &State, b: &State) -> bool {
+        a.func == b.func
+            && a.sample == b.sample
+            && a.machine.same_future(&b.machine)
+            && a.named.len() == b.named.len()
+            && a.named.iter().zip(&b.named).all(|(x, y)| x.0 == y.0 && crate::value::hash::same(&x.1, &y.1))
+    }
+
+    fn hash_future(&self, state: &State, hasher: &mut dyn Hasher) {
+        let mut hasher = hasher;
+        hasher.write_u32(state.sample);
+        state.machine.hash_future(&mut hasher);
+        for (_, value) in &state.named {
+            crate::value::hash::hash_value(value, &mut hasher);
+        }
+    }
+}
+
+/// The values that the choice where a machine is paused may take, with their log probabilities.
+pub(super) fn outcomes(machine: &mut Machine, code: &Code, func: u32, sample: u32) -> Result<Outcomes, Fault> {
+    let support = machine.choice_support(code, func, sample).map_err(|fault| fault.hint("for an exact answer every choice needs a known support"))?;
+    let site = code.funcs[func as usize].samples[sample as usize].site;
+    let name = code.sites[site as usize].name;
+    let cannot = |why: String| {
+        let fault = Fault::error(format!("the choice `{name}` cannot be enumerated: {why}"))
+            .hint("use `importance`, `smc` or `mh`, which draw instead");
+        Err(fault)
+    };
+    let mut outcomes = Outcomes::default();
+    match support.size() {
+        Size::Finite(n) if n <= MOST_OUTCOMES => {
+            for value in finite_values(&support) {
+                let logp = machine.choice_logp(code, func, sample, &value)?;
+                if logp > f64::NEG_INFINITY {
+                    outcomes.values.push((value, logp));
+                }
+            }
+            merge_equal(&mut outcomes.values);
+            Ok(outcomes)
+        }
+        Size::Finite(n) => cannot(format!("it has {n} outcomes")),
+        Size::Continuous => {
+            let fault = cannot(format!("it is continuous, over {support}"));
+            fault.map_err(|fault| machine.fault_here(code, fault))
+        }
+        Size::Unknown => cannot("its support is not known".to_string()),
+        Size::Countable => {
+            let mut mass = 0.0;
+            let mut peak: f64 = 0.0;
+            let mut k = 0i64;
+            while mass < 1.0 - TAIL && (k as f64) < MOST_OUTCOMES {
+                let values: &[i64] = match (&*support, k) {
+                    (Domain::Natural, _) | (_, 0) => &[k],
+                    (Domain::Int, _) => &[k, -k],
+                    _ => return cannot(format!("its support {support} has no order")),
+                };
+                let mut here: f64 = 0.0;
+                for n in values {
+                    let value = Value::Int(*n);
+                    let logp = machine.choice_logp(code, func, sample, &value)?;
+                    if logp > f64::NEG_INFINITY {
+                        here = here.max(logp.exp());
+                        mass += logp.exp();
+                        outcomes.values.push((value, logp));
+                    }
+                }
+                peak = peak.max(here);
+                // Past the peak, terms too small to add anything end the sum, whatever rounding did to its total.
+                if mass > 0.5 && here < peak * 1e-18 {
+                    break;
+                }
+                k += 1;
+            }
+            outcomes.missing = (1.0 - mass).max(0.0);
+            Ok(outcomes)
+        }
+    }
+}
+
+/// A value that a list of values gives twice stands for both: its `logp` counts all its places already.
+fn merge_equal(values: &mut Vec<(Value, f64)>) {
+    if values.len() > 512 {
+        return;
+    }
+    let mut kept: Vec<(Value, f64)> = Vec::with_capacity(values.len());
+    for (value, logp) in values.drain(..) {
+        if !kept.iter().any(|(v, _)| crate::value::hash::same(v, &value)) {
+            kept.push((value, logp));
+        }
+    }
+    *values = kept;
+}
+
+/// All values of a finite domain.
+fn finite_values(domain: &Domain) -> Vec<Value> {
+    match domain {
+        Domain::Bool => vec![Value::Bool(false), Value::Bool(true)],
+        Domain::IntRange(lo, hi) => (*lo..=*hi).map(Value::Int).collect(),
+        Domain::Values(all) => all.clone(),
+        Domain::Counts(k, n) => {
+            let mut out = Vec::new();
+            counts(*k, *n, &mut Vec::new(), &mut out);
+            out
+        }
+        Domain::Power(inner, n) => products(&vec![finite_values(inner); *n]),
+        Domain::Product(parts) => products(&parts.iter().map(finite_values).collect::<Vec<_>>()),
+        Domain::Union(parts) => parts.iter().flat_map(finite_values).collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn counts(k: usize, n: i64, head: &mut Vec<i64>, out: &mut Vec<Value>) {
+    if k == 0 {
+        if n == 0 {
+            out.push(Value::ints(head.clone()));
+        }
+        return;
+    }
+    if k == 1 {
+        head.push(n);
+        out.push(Value::ints(head.clone()));
+        head.pop();
+        return;
+    }
+    for first in 0..=n {
+        head.push(first);
+        counts(k - 1, n - first, head, out);
+        head.pop();
+    }
+}
+
+fn products(parts: &[Vec<Value>]) -> Vec<Value> {
+    let mut rows: Vec<Vec<Value>> = vec![Vec::new()];
+    for part in parts {
+        rows = rows
+            .iter()
+            .flat_map(|row| {
+                part.iter().map(move |v| {
+                    let mut longer = row.clone();
+                    longer.push(v.clone());
+                    longer
+                })
+            })
+            .collect();
+    }
+    rows.into_iter().map(Value::array_of).collect()
+}

@@ -1,0 +1,120 @@
+//! The views of a compiled model, on the machine.
+
+pub mod branching;
+pub mod forward;
+pub mod initial;
+pub mod stepped;
+pub mod traced;
+
+use super::machine::{Code, Event, Limits, Machine};
+use crate::model::{Dead, Production, Random};
+use crate::source::Name;
+use crate::value::fault::FaultKind;
+use crate::value::{Fault, Value};
+use std::sync::Arc;
+
+/// Runs the functions of the host that a program calls, such as inference methods.
+pub trait Host: Send + Sync {
+    /// Calls a function by name; closures among the arguments belong to `code`.
+    fn call(
+        &self,
+        code: &Arc<Code>,
+        name: Name,
+        args: Vec<Value>,
+        random: &mut dyn Random,
+    ) -> Result<Value, Fault>;
+
+    /// Takes what the program printed.
+    fn print(&self, text: &str);
+}
+
+/// What a view runs: a function of the program without arguments, or a function value without parameters.
+#[derive(Clone, Debug)]
+pub enum Start {
+    Func(u32),
+    Closure(Value),
+}
+
+/// A compiled model, shared by its views.
+#[derive(Clone)]
+pub struct Model {
+    pub code: Arc<Code>,
+    pub start: Start,
+    pub host: Arc<dyn Host>,
+    pub limits: Limits,
+    /// Record every named choice of a run.
+    pub record: bool,
+}
+
+impl Model {
+    /// A machine at the start of the model.
+    pub fn begin(&self, machine: &mut Machine) -> Result<(), Fault> {
+        machine.limits = self.limits;
+        match &self.start {
+            Start::Func(func) => machine.start(&self.code, *func, &[]),
+            Start::Closure(closure) => machine.start_closure(&self.code, closure, &[]),
+        }
+    }
+
+    /// Executes the host function at which a machine is paused.
+    fn call_host(&self, machine: &mut Machine, func: u32, host: u32, random: &mut dyn Random) -> Result<(), Fault> {
+        let name = self.code.funcs[func as usize].hosts[host as usize].name;
+        let args = machine.host_args(&self.code, func, host);
+        let value =
+            self.host.call(&self.code, name, args, random).map_err(|fault| machine.fault_here(&self.code, fault))?;
+        machine.supply_host(&self.code, func, host, value)
+    }
+
+    /// As [`Model::call_host`], with the randomness of the machine's own generator.
+    fn call_host_drawing(&self, machine: &mut Machine, func: u32, host: u32) -> Result<(), Fault> {
+        let mut random = Production(machine.generator.stream(0x6d65_7468_6f64));
+        machine.generator.next_u64();
+        self.call_host(machine, func, host, &mut random)
+    }
+
+    /// Passes on what a machine printed.
+    fn flush(&self, machine: &mut Machine) {
+        if !machine.printed.is_empty() {
+            self.host.print(&machine.printed);
+            machine.printed.clear();
+        }
+    }
+}
+
+/// A fault that means a weight of zero, or the fault itself.
+fn dead(fault: Fault) -> Result<Dead, Fault> {
+    if fault.kind == FaultKind::Domain { Ok(Dead::Domain(Box::new(fault))) } else { Err(fault) }
+}
+
+/// The site of a score event.
+fn score_site(code: &Code, func: u32, score: u32) -> u32 {
+    code.funcs[func as usize].scores[score as usize].site
+}
+
+/// The named choice at which a machine is paused, if it is one that the user sees.
+fn choice_name(machine: &Machine, code: &Code, func: u32, sample: u32) -> Option<String> {
+    let info = &code.funcs[func as usize].samples[sample as usize];
+    let site = &code.sites[info.site as usize];
+    site.named.then(|| machine.site_name(code, info.site, &info.path).to_string())
+}
+
+/// Draws the choice at which a machine is paused through a handler that has no generator: by its finitely many outcomes.
+fn choose_outcome(
+    machine: &mut Machine,
+    code: &Code,
+    func: u32,
+    sample: u32,
+    random: &mut dyn Random,
+) -> Result<Value, Fault> {
+    let outcomes = branching::outcomes(machine, code, func, sample)?;
+    let weights: Vec<f64> = outcomes.values.iter().map(|(_, logp)| logp.exp()).collect();
+    if weights.is_empty() {
+        return Err(Fault::error("the choice has no outcome"));
+    }
+    Ok(outcomes.values[random.choose(&weights)].0.clone())
+}
+
+/// An event that a run of a whole program cannot meet here.
+fn unexpected(event: Event) -> Fault {
+    Fault::internal(format!("unexpected {event:?}"))
+}

@@ -1,0 +1,168 @@
+//! The seam between models and inference: the views of a model, and the one handler for all randomness.
+//!
+//! An algorithm names the view that it needs and draws every random decision through [`Random`]. It never sees syntax or Core.
+
+pub mod random;
+
+use crate::value::{Domain, Fault, Generator, Value};
+use std::hash::Hasher;
+use std::sync::Arc;
+
+pub use random::{Exact, Production, Random, every_outcome};
+
+/// The result of a run: a value and the log of its unnormalised weight (−∞ for a run that a condition refused).
+#[derive(Clone, Debug)]
+pub struct Weighted {
+    pub value: Value,
+    pub log_weight: f64,
+    /// The named choices, where the view was asked to record them.
+    pub named: Vec<(String, Value)>,
+}
+
+/// How a run ended that has no value: its weight is zero.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Dead {
+    /// A weight of −∞, at the site of this number.
+    Zero(u32),
+    /// A parameter outside its domain.
+    Domain(Box<Fault>),
+}
+
+/// A model that can be run from its start to its end.
+pub trait Forward {
+    /// Runs once, drawing every choice from its distribution. A run whose weight is zero gives the reason.
+    fn run(&mut self, random: &mut dyn Random) -> Result<Result<Weighted, Dead>, Fault>;
+}
+
+/// What is known of a choice for the purpose of proposals.
+#[derive(Clone, Debug)]
+pub struct ChoiceInfo {
+    pub address: u64,
+    /// The choice's name in words.
+    pub name: String,
+    pub support: Arc<Domain>,
+    /// Whether its distribution can be drawn from.
+    pub can_draw: bool,
+}
+
+/// One choice of a trace.
+#[derive(Clone, Debug)]
+pub struct Choice {
+    pub address: u64,
+    /// Counts in the table of [`ChoiceInfo`]s of the view.
+    pub info: u32,
+    pub value: Value,
+    pub logp: f64,
+    /// No weight depends on it: never proposed, drawn anew for output.
+    pub forward: bool,
+}
+
+/// All choices of one run, in the order in which they were made.
+#[derive(Clone, Debug, Default)]
+pub struct Trace {
+    pub choices: Vec<Choice>,
+    /// The sum of the log weights of observations and factors.
+    pub log_weight: f64,
+    /// The sum of the log densities of the choices.
+    pub log_prior: f64,
+    pub value: Value,
+}
+
+impl Trace {
+    /// The unnormalised log density of the run.
+    pub fn log_joint(&self) -> f64 {
+        self.log_prior + self.log_weight
+    }
+}
+
+/// What changed when a trace was updated.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Update {
+    /// The log density of the choices that were drawn anew.
+    pub fresh: f64,
+    /// The log density of the old choices that were not reused.
+    pub stale: f64,
+}
+
+/// A model whose choices have addresses.
+pub trait Traced {
+    /// Draws a first trace; choices that cannot be drawn start at a random place of their support.
+    fn generate(&mut self, random: &mut dyn Random, trace: &mut Trace) -> Result<Result<(), Dead>, Fault>;
+    /// Runs with the choices of `old`, of which one may be given another value, into `new`.
+    /// Choices that `old` lacks are drawn anew; so are those that would have density zero, if the way back would draw them too.
+    fn update(
+        &mut self,
+        random: &mut dyn Random,
+        old: &Trace,
+        change: Option<(usize, Value)>,
+        new: &mut Trace,
+    ) -> Result<Result<Update, Dead>, Fault>;
+    /// A draw of choice `index` from its distribution given the choices before it.
+    fn draw_choice(&mut self, random: &mut dyn Random, trace: &Trace, index: usize) -> Result<Option<(Value, f64)>, Fault>;
+    /// Draws the forward-only choices anew, all else as in the trace.
+    fn predict(&mut self, random: &mut dyn Random, trace: &mut Trace) -> Result<Result<(), Dead>, Fault>;
+    /// What is known of the choices met so far.
+    fn infos(&self) -> &[ChoiceInfo];
+    /// The name in words of a site that weighs.
+    fn site_name(&self, site: u32) -> String;
+}
+
+/// How far a suspended run got.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Step {
+    /// At a weight that was just added.
+    Paused { weight: f64, address: u64 },
+    /// At its end.
+    Done,
+    Dead(Dead),
+}
+
+/// A model that can be run from one weight to the next.
+pub trait Stepped: Sync {
+    /// A suspended run. Cloning costs what is live.
+    type Run: Clone + Send;
+    /// A run at its start.
+    fn start(&self) -> Result<Self::Run, Fault>;
+    /// Runs to the next weight or the end.
+    fn advance(&self, run: &mut Self::Run, generator: Generator) -> Result<Step, Fault>;
+    /// As `advance`, drawing through a handler.
+    fn advance_with(&self, run: &mut Self::Run, random: &mut dyn Random) -> Result<Step, Fault>;
+    /// The value of a run that ended, and its named choices where they are recorded.
+    fn finish(&self, run: &Self::Run) -> (Value, Vec<(String, Value)>);
+    /// Copies `from` over `to`, reusing its memory.
+    fn copy(&self, from: &Self::Run, to: &mut Self::Run) {
+        to.clone_from(from);
+    }
+    /// The name in words of the site at which a run is paused.
+    fn place(&self, run: &Self::Run) -> String;
+}
+
+/// The values that a choice may take, with their log probabilities.
+#[derive(Clone, Debug, Default)]
+pub struct Outcomes {
+    pub values: Vec<(Value, f64)>,
+    /// The probability of the values left out, of a countable choice cut off.
+    pub missing: f64,
+}
+
+/// Where a branching run stands.
+#[derive(Clone, Debug)]
+pub enum Branch<S> {
+    /// At a choice; `state` is paused there.
+    Choice { state: S, outcomes: Outcomes },
+    Done { value: Value, named: Vec<(String, Value)>, log_weight: f64 },
+    Dead(Dead),
+}
+
+/// A model whose runs can be forked at each choice.
+pub trait Branching {
+    type State;
+    /// The run up to its first choice.
+    fn begin(&mut self) -> Result<Branch<Self::State>, Fault>;
+    /// A copy of the run with a value for its choice, up to the next choice; also the log weight gained on the way.
+    fn choose(&mut self, state: &Self::State, value: &Value) -> Result<(Branch<Self::State>, f64), Fault>;
+    /// Whether two states have the same future.
+    fn same_future(&self, a: &Self::State, b: &Self::State) -> bool;
+    /// Hashes what `same_future` compares.
+    fn hash_future(&self, state: &Self::State, hasher: &mut dyn Hasher);
+}
