@@ -1,3 +1,6 @@
 //! Text to syntax and back.
 
 pub mod ast;
+pub mod dump;
+mod layout;
+pub mod parser;
