@@ -55,6 +55,8 @@ pub(crate) struct Env {
     pub constructors: HashMap<(ItemId, u32), Arc<Scheme>>,
     /// Of `data` declarations and top-level variables.
     pub globals: HashMap<BindId, Type>,
+    /// Top-level variables whose definition is wrong.
+    pub failed: std::collections::HashSet<BindId>,
     pub domains: HashMap<Name, Arc<Scheme>>,
     /// Names that may be suggested, from the library.
     pub library_names: Vec<&'static str>,
@@ -69,6 +71,7 @@ impl Env {
             prims: HashMap::new(),
             constructors: HashMap::new(),
             globals: HashMap::new(),
+            failed: std::collections::HashSet::new(),
             domains: super::domain::schemes(),
             library_names: Vec::new(),
         }

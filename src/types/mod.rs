@@ -20,5 +20,5 @@ mod table;
 pub mod typed;
 mod unify;
 
-pub use checker::Checker;
+pub use checker::{Checker, DistParam, FileScope};
 pub use library::Library;

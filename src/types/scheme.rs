@@ -217,6 +217,30 @@ impl Scheme {
         }
     }
 
+    /// The type of the result alone, for what is no function.
+    pub fn render_result(&self) -> String {
+        let mut table = Table::new();
+        let used = self.instantiate(&mut table, Span::NONE, &mut Vec::new());
+        table.show_named(used.result, &mut Namer::default())
+    }
+
+    /// The parameters with their names and the result: `(x: Real, k: Int = 2) -> Real`.
+    pub fn render_named(&self) -> String {
+        let mut table = Table::new();
+        let used = self.instantiate(&mut table, Span::NONE, &mut Vec::new());
+        let mut namer = Namer::default();
+        let mut params = Vec::with_capacity(used.params.len());
+        for param in &used.params {
+            let ty = table.show_named(param.ty, &mut namer);
+            let name = param.name.map_or("_", |name| name.as_str());
+            params.push(match &param.default {
+                Some(default) => format!("{name}: {ty} = {default}"),
+                None => format!("{name}: {ty}"),
+            });
+        }
+        format!("({}) -> {}", params.join(", "), table.show_named(used.result, &mut namer))
+    }
+
     /// The type as `:type` shows it: `(Real, k: Int = 2) -> Real`.
     pub fn render(&self) -> String {
         let mut table = Table::new();

@@ -107,12 +107,12 @@ impl Infer<'_> {
             StmtKind::For { pattern, iter, body } => {
                 let mark = self.mark_locals();
                 self.iterate(*pattern, *iter);
-                self.nested(body);
+                self.loop_body(body);
                 self.pop_locals(mark);
             }
             StmtKind::While { cond, body } => {
                 self.check(*cond, Ty::BOOL, Reason::Condition);
-                self.nested(body);
+                self.loop_body(body);
             }
             StmtKind::Return(value) => {
                 let span = stmt.span;
@@ -129,7 +129,7 @@ impl Infer<'_> {
     }
 
     /// The body of a loop: names bound in it are not global, even at the top level.
-    fn nested(&mut self, body: &Block) {
+    fn loop_body(&mut self, body: &Block) {
         let top_level = std::mem::replace(&mut self.top_level, false);
         self.discarded_block(body);
         self.top_level = top_level;

@@ -1,7 +1,7 @@
 //! Types of whole definitions: groups of functions and distributions, instances, and top-level statements.
 
 use super::{Infer, LocalKind};
-use crate::source::{Name, Span, intern};
+use crate::source::{Name, Span};
 use crate::syntax::ast::{
     Arrow, DistDecl, DistMember, ExprKind, FnDecl, FnKind, ItemId, ItemKind, Param, PatternKind, TypeExprKind,
 };
@@ -110,6 +110,24 @@ impl Infer<'_> {
         });
     }
 
+    /// The defaults of a primitive, whose body is not written here.
+    pub fn defaults(&mut self, decl: &FnDecl, params: &[SchemeParam], effect: Eff) {
+        self.in_function(effect, |this| this.bind_parameters(&decl.params, params));
+    }
+
+    /// The parameters of a distribution, with fresh type parameters.
+    pub fn distribution_parameters(&mut self, decl: &DistDecl) -> Vec<SchemeParam> {
+        for param in &decl.type_params {
+            let ty = self.table.fresh();
+            self.type_vars.insert(param.name, ty);
+        }
+        self.parameters(&decl.params)
+    }
+
+    pub fn bind_distribution_parameters(&mut self, decl: &DistDecl, params: &[SchemeParam]) {
+        self.bind_parameters(&decl.params, params);
+    }
+
     /// The first, incomplete type of a definition of the group.
     pub fn declare(&mut self, item: ItemId) -> Option<Arc<Mono>> {
         let ast = self.ast;
@@ -124,11 +142,7 @@ impl Infer<'_> {
                 Some(Mono { name: decl.name.name, callee: Callee::Def(Def::Item(item)), params, result, effect })
             }
             ItemKind::Dist(decl) => {
-                for param in &decl.type_params {
-                    let ty = self.table.fresh();
-                    self.type_vars.insert(param.name, ty);
-                }
-                let params = self.parameters(&decl.params);
+                let params = self.distribution_parameters(decl);
                 let value = self.table.fresh();
                 let result = self.table.dist(value);
                 let callee = Callee::Dist(item);
@@ -306,10 +320,5 @@ impl Infer<'_> {
             }
             TypeExprKind::Unit | TypeExprKind::Error => {}
         }
-    }
-
-    /// The name under which a distribution's support is asked for.
-    pub fn is_support(name: Name) -> bool {
-        name == intern("support") || name == intern("check")
     }
 }

@@ -22,7 +22,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 pub(crate) use call::{Misfit, slots, target};
-pub(crate) use item::{MemberKind, member_kind};
+
 
 /// A type that the context expects, and why.
 pub(crate) type Hint = Option<(Ty, Reason)>;
@@ -161,6 +161,31 @@ impl<'a> Infer<'a> {
         if !again {
             self.diagnostics.push(diagnostic);
         }
+    }
+
+    /// Goes on in the scope of another item.
+    pub fn enter(&mut self, scope: ScopeId) {
+        self.scope = scope;
+        self.library = scope == ScopeId::LIBRARY;
+    }
+
+    /// Whether definitions were needed that are not known yet, and could be.
+    pub fn needs_names(&self) -> bool {
+        let known = |entity: &Entity| match entity {
+            Entity::Global { bind, .. } => self.env.globals.contains_key(bind) || self.env.failed.contains(bind),
+            other => self.env.scheme(*other).is_some(),
+        };
+        !self.missing_names.is_empty() || self.missing.iter().any(|entity| !known(entity))
+    }
+
+    /// The definitions that were needed.
+    pub fn missing(&self) -> (Vec<Entity>, Vec<Name>) {
+        (self.missing.clone(), self.missing_names.clone())
+    }
+
+    /// Whether the code outside of all functions may draw or add to the weight.
+    pub fn is_random(&self) -> bool {
+        self.table.effect(self.around) == Eff::RANDOM
     }
 
     // Locals

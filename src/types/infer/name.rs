@@ -57,7 +57,9 @@ impl Infer<'_> {
                     Meaning::Value(NameUse::Global(*bind), ty)
                 }
                 None => {
-                    self.missing.push(*entity);
+                    if !self.env.failed.contains(bind) {
+                        self.missing.push(*entity);
+                    }
                     Meaning::Value(NameUse::Global(*bind), Ty::ERROR)
                 }
             },
