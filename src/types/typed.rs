@@ -22,7 +22,8 @@ pub struct Typed {
     pub types: HashMap<ExprId, Type>,
     /// Where the context wants another type than the expression has: to what it is converted. Only these occur:
     /// `Int` to `Real` (within arrays too), `[[Real]]` or `[[Int]]` to `Matrix` where a matrix is expected and back,
-    /// `[Dist<a>]` to `Dist<[a]>`, `Posterior<a>` to `Dist<a>`.
+    /// `[Dist<a>]` to `Dist<[a]>`, `Posterior<a>` to `Dist<a>`; and, only of the distribution of an `observe`, `Dist<a>` to
+    /// `Dist<[a]>` (or deeper): each element of the observed array has the distribution `Dist<a>`.
     pub coercions: HashMap<ExprId, Type>,
     /// What each name expression means.
     pub names: HashMap<ExprId, NameUse>,
@@ -34,6 +35,8 @@ pub struct Typed {
     pub draws: HashMap<BindId, BindId>,
     /// The type of the body's value, after coercion to the declared result.
     pub result: Option<Type>,
+    /// Whether the body may draw or add to the weight.
+    pub random: bool,
 }
 
 /// What a name stands for where it is used as a value.

@@ -1,0 +1,142 @@
+//! What names mean outside of bodies: items by scope, library definitions, and the types found for them.
+//!
+//! Each file and each REPL entry has a scope of its own; the scope of a later entry begins with those of the earlier ones, so
+//! a body keeps the meaning its names had where it was written.
+
+use super::constraint::Constraint;
+use super::scheme::Scheme;
+use super::typed::Def;
+use crate::core::Type;
+use crate::source::{Name, Span};
+use crate::syntax::ast::{BindId, ItemId};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// A place where names are looked up.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct ScopeId(pub u32);
+
+impl ScopeId {
+    /// The names of the standard library.
+    pub const LIBRARY: ScopeId = ScopeId(0);
+}
+
+/// What a name of a scope stands for.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(crate) enum Entity {
+    Fn(ItemId),
+    Dist(ItemId),
+    Prim(u32),
+    /// A `data` declaration or a top-level variable: its item, its binder, whether it is a `var`.
+    Global { item: ItemId, bind: BindId, mutable: bool, span: Span },
+    Constructor(ItemId, u32),
+    /// An imported file.
+    Module(ScopeId),
+    /// `import stats`: names of the library behind a dot.
+    Library,
+}
+
+/// A set of names, and where to look further.
+#[derive(Default, Debug)]
+pub(crate) struct Scope {
+    pub names: HashMap<Name, Vec<Entity>>,
+    pub types: HashMap<Name, ItemId>,
+    pub parent: Option<ScopeId>,
+}
+
+/// All that bodies may refer to.
+#[derive(Debug)]
+pub(crate) struct Env {
+    pub scopes: Vec<Scope>,
+    pub item_scopes: HashMap<ItemId, ScopeId>,
+    /// Of functions, models and distributions.
+    pub schemes: HashMap<ItemId, Arc<Scheme>>,
+    pub prims: HashMap<u32, Arc<Scheme>>,
+    pub constructors: HashMap<(ItemId, u32), Arc<Scheme>>,
+    /// Of `data` declarations and top-level variables.
+    pub globals: HashMap<BindId, Type>,
+    /// Top-level variables whose definition is wrong.
+    pub failed: std::collections::HashSet<BindId>,
+    pub domains: HashMap<Name, Arc<Scheme>>,
+    /// Names that may be suggested, from the library.
+    pub library_names: Vec<&'static str>,
+}
+
+impl Env {
+    pub fn new() -> Env {
+        Env {
+            scopes: vec![Scope::default()],
+            item_scopes: HashMap::new(),
+            schemes: HashMap::new(),
+            prims: HashMap::new(),
+            constructors: HashMap::new(),
+            globals: HashMap::new(),
+            failed: std::collections::HashSet::new(),
+            domains: super::domain::schemes(),
+            library_names: Vec::new(),
+        }
+    }
+
+    /// What a name means in a scope: the definitions of the nearest scope that has it, else those of the library.
+    pub fn lookup(&self, scope: ScopeId, name: Name) -> &[Entity] {
+        let mut at = Some(scope);
+        while let Some(id) = at {
+            let scope = &self.scopes[id.0 as usize];
+            if let Some(found) = scope.names.get(&name) {
+                return found;
+            }
+            at = scope.parent;
+        }
+        self.scopes[0].names.get(&name).map_or(&[], Vec::as_slice)
+    }
+
+    /// The declaration of a named type.
+    pub fn lookup_type(&self, scope: ScopeId, name: Name) -> Option<ItemId> {
+        let mut at = Some(scope);
+        while let Some(id) = at {
+            let scope = &self.scopes[id.0 as usize];
+            if let Some(found) = scope.types.get(&name) {
+                return Some(*found);
+            }
+            at = scope.parent;
+        }
+        self.scopes[0].types.get(&name).copied()
+    }
+
+    /// Every name that can be seen from a scope, for suggestions.
+    pub fn visible(&self, scope: ScopeId) -> Vec<&'static str> {
+        let mut found: Vec<&'static str> = Vec::new();
+        let mut at = Some(scope);
+        while let Some(id) = at {
+            let scope = &self.scopes[id.0 as usize];
+            found.extend(scope.names.keys().map(|name| name.as_str()));
+            at = scope.parent;
+        }
+        found.extend(self.library_names.iter().filter(|name| !name.starts_with("draw_")));
+        found.extend(super::domain::NAMES.iter().map(|(name, _)| *name));
+        found.sort_unstable();
+        found.dedup();
+        found
+    }
+
+    /// The scheme of a definition, once it is known.
+    pub fn scheme(&self, entity: Entity) -> Option<&Arc<Scheme>> {
+        match entity {
+            Entity::Fn(item) | Entity::Dist(item) => self.schemes.get(&item),
+            Entity::Prim(row) => self.prims.get(&row),
+            Entity::Constructor(item, tag) => self.constructors.get(&(item, tag)),
+            _ => None,
+        }
+    }
+
+    /// The scheme behind a definition.
+    pub fn scheme_of(&self, def: Def) -> Option<&Arc<Scheme>> {
+        match def {
+            Def::Item(item) => self.schemes.get(&item),
+            Def::Prim(row) => self.prims.get(&row),
+        }
+    }
+}
+
+/// No constraints.
+pub(crate) const NO_CONSTRAINTS: &[Constraint] = &[];

@@ -1,0 +1,91 @@
+//! Assignments, and the places they write.
+
+use super::name::Meaning;
+use super::{Infer, LocalKind};
+use crate::source::Span;
+use crate::syntax::ast::{ExprId, Place, PlaceStep};
+use crate::types::constraint::{Kind, Operand, Reason};
+use crate::types::env::Entity;
+use crate::types::error;
+use crate::types::table::{Node, Ty};
+use crate::types::typed::NameUse;
+
+impl Infer<'_> {
+    /// `place = value`
+    pub fn assign(&mut self, target: &Place, value: ExprId) {
+        let (ty, declared) = self.place(target);
+        let reason = match declared {
+            Some(span) => Reason::Variable { name: target.root.name, span },
+            None => Reason::Nothing,
+        };
+        // A counter stays open where the value decides: `s = s + 0.5` makes `s` real.
+        let hint = (!matches!(self.table.node(ty), Node::Counter)).then_some((ty, reason));
+        let found = self.expr(value, hint);
+        let found = self.known(found);
+        self.coerce(value, found, ty, reason);
+    }
+
+    /// The type of a place, and where its variable was declared.
+    pub fn place(&mut self, target: &Place) -> (Ty, Option<Span>) {
+        let (root, declared) = self.root(target);
+        self.record.exprs.push((target.root_expr, root));
+        let mut ty = root;
+        for step in &target.steps {
+            let base = Operand { expr: target.root_expr, ty };
+            let result = self.table.fresh();
+            match step {
+                PlaceStep::Index(index) => {
+                    let index = self.index_operands(index);
+                    for operand in &index {
+                        self.coerce(operand.expr, operand.ty, Ty::INT, Reason::Nothing);
+                    }
+                    self.require(Kind::Index { expr: None, base, index, result }, target.span);
+                }
+                PlaceStep::Field(name) => {
+                    self.require(Kind::Field { expr: None, base, name: *name, result }, name.span);
+                }
+            }
+            ty = result;
+        }
+        let ty = self.known(ty);
+        (ty, declared)
+    }
+
+    fn root(&mut self, target: &Place) -> (Ty, Option<Span>) {
+        let name = target.root.name;
+        let span = target.root.span;
+        match self.meaning(name) {
+            Meaning::Local(place) => {
+                let local = &self.locals[place];
+                let (ty, declared, kind, depth, bind) = (local.ty, local.span, local.kind, local.depth, local.bind);
+                if kind != LocalKind::Var {
+                    self.report(error::assigns_immutable(span, name, kind, declared, self.ast, self.sources));
+                } else if depth < self.depth() {
+                    self.report(error::assigns_captured(span, name, declared));
+                }
+                self.record.names.push((target.root_expr, NameUse::Local(bind)));
+                (ty, Some(declared))
+            }
+            Meaning::Value(NameUse::Global(bind), ty) => {
+                let entity = self.env.lookup(self.scope, name).first().copied();
+                if let Some(Entity::Global { span: declared, .. }) = entity {
+                    // Statements of the file may update its variables, as in a script; functions may not.
+                    if self.depth() > 0 {
+                        self.report(error::assigns_global(span, name, declared));
+                    }
+                    self.record.names.push((target.root_expr, NameUse::Global(bind)));
+                    return (ty, Some(declared));
+                }
+                (ty, None)
+            }
+            Meaning::Unknown => {
+                self.unknown_name(span, name);
+                (Ty::ERROR, None)
+            }
+            _ => {
+                self.report(error::assigns_definition(span, name));
+                (Ty::ERROR, None)
+            }
+        }
+    }
+}

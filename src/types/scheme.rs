@@ -1,0 +1,329 @@
+//! The types of definitions: with unknown parts that each use replaces by its own, and with the conditions on them.
+
+use super::constraint::Constraint;
+use super::show::Namer;
+use super::table::{Edge, Eff, Node, Table, Ty};
+use super::typed::Def;
+use crate::source::{Name, Span};
+use crate::syntax::ast::ItemId;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+/// What a name that can be called stands for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Callee {
+    Def(Def),
+    Dist(ItemId),
+    Constructor(ItemId, u32),
+    Domain(Name),
+}
+
+/// A parameter of a definition.
+#[derive(Clone, Debug)]
+pub(crate) struct SchemeParam {
+    pub name: Option<Name>,
+    pub ty: Ty,
+    /// The text of its default, where it has one.
+    pub default: Option<Arc<str>>,
+    pub span: Span,
+}
+
+/// The type of a definition.
+#[derive(Clone, Debug)]
+pub(crate) struct Scheme {
+    pub name: Name,
+    pub callee: Callee,
+    pub params: Vec<SchemeParam>,
+    pub result: Ty,
+    pub effect: Eff,
+    /// A scalar function that also runs over the elements of arrays and matrices.
+    pub elementwise: bool,
+    pub constraints: Vec<Constraint>,
+    nodes: Vec<Node>,
+    effects: u32,
+    edges: Vec<Edge>,
+}
+
+/// One of the definitions that a name may stand for.
+#[derive(Clone, Debug)]
+pub(crate) enum Candidate {
+    Scheme(Arc<Scheme>),
+    /// A definition of the group being inferred; its types live in the table of the group.
+    Mono(Arc<Mono>),
+}
+
+/// A definition whose type is being inferred.
+#[derive(Clone, Debug)]
+pub(crate) struct Mono {
+    pub name: Name,
+    pub callee: Callee,
+    pub params: Vec<SchemeParam>,
+    pub result: Ty,
+    pub effect: Eff,
+}
+
+/// A definition with the types of one use.
+#[derive(Clone, Debug)]
+pub(crate) struct Use {
+    pub name: Name,
+    pub callee: Callee,
+    pub params: Vec<SchemeParam>,
+    pub result: Ty,
+    pub effect: Eff,
+    pub elementwise: bool,
+}
+
+impl Candidate {
+    pub fn params(&self) -> &[SchemeParam] {
+        match self {
+            Candidate::Scheme(scheme) => &scheme.params,
+            Candidate::Mono(mono) => &mono.params,
+        }
+    }
+
+    pub fn callee(&self) -> Callee {
+        match self {
+            Candidate::Scheme(scheme) => scheme.callee,
+            Candidate::Mono(mono) => mono.callee,
+        }
+    }
+
+    /// Whether it may run over the elements of its arguments.
+    pub fn lifts(&self) -> bool {
+        match self {
+            Candidate::Scheme(scheme) => scheme.elementwise || matches!(scheme.callee, Callee::Dist(_)),
+            Candidate::Mono(mono) => matches!(mono.callee, Callee::Dist(_)),
+        }
+    }
+
+    /// The types of one use, new in the table. The constraints are added to `constraints`.
+    pub fn instantiate(&self, table: &mut Table, at: Span, constraints: &mut Vec<Constraint>) -> Use {
+        match self {
+            Candidate::Scheme(scheme) => scheme.instantiate(table, at, constraints),
+            Candidate::Mono(mono) => Use {
+                name: mono.name,
+                callee: mono.callee,
+                params: mono.params.clone(),
+                result: mono.result,
+                effect: mono.effect,
+                elementwise: false,
+            },
+        }
+    }
+}
+
+impl Scheme {
+    fn instantiate(&self, table: &mut Table, at: Span, constraints: &mut Vec<Constraint>) -> Use {
+        let offset = table.len() - Ty::SHARED;
+        let effect_offset = table.effects_len() - Eff::SHARED;
+        let shift = |t: Ty| if t.0 < Ty::SHARED { t } else { Ty(t.0 + offset) };
+        let shift_effect = |e: Eff| if e.0 < Eff::SHARED { e } else { Eff(e.0 + effect_offset) };
+        for node in &self.nodes {
+            table.add(map_node(node, &mut |t| shift(t), &mut |e| shift_effect(e)));
+        }
+        for _ in 0..self.effects {
+            table.fresh_effect();
+        }
+        for edge in &self.edges {
+            let span = if edge.demand.is_some() { edge.span } else { at };
+            let edge = Edge { from: shift_effect(edge.from), to: shift_effect(edge.to), span, ..edge.clone() };
+            table.edges.push(edge);
+        }
+        for constraint in &self.constraints {
+            let mut copy = constraint.clone();
+            copy.kind.types(&mut |t| *t = shift(*t));
+            copy.kind.effects(&mut |e| *e = shift_effect(*e));
+            copy.via = Some((at, self.name));
+            constraints.push(copy);
+        }
+        let params = self.params.iter().map(|p| SchemeParam { ty: shift(p.ty), ..p.clone() }).collect();
+        Use {
+            name: self.name,
+            callee: self.callee,
+            params,
+            result: shift(self.result),
+            effect: shift_effect(self.effect),
+            elementwise: self.elementwise,
+        }
+    }
+
+    /// Takes a finished definition out of the table of its group, with those of the undecided constraints that its types
+    /// depend on.
+    pub fn generalise(table: &Table, mono: &Mono, elementwise: bool, pending: &[Constraint]) -> Scheme {
+        let mut builder = Builder::default();
+        let mut relevant: HashSet<Ty> = HashSet::new();
+        let mut reached = Vec::new();
+        for param in &mono.params {
+            table.unknowns(param.ty, &mut reached);
+        }
+        table.unknowns(mono.result, &mut reached);
+        relevant.extend(reached);
+        let mut mentioned: Vec<(usize, Vec<Ty>)> = Vec::new();
+        for (i, constraint) in pending.iter().enumerate() {
+            let mut found = Vec::new();
+            constraint.clone().kind.types(&mut |t| table.unknowns(*t, &mut found));
+            mentioned.push((i, found));
+        }
+        let mut kept = vec![false; pending.len()];
+        let mut grew = true;
+        while grew {
+            grew = false;
+            for (i, found) in &mentioned {
+                if !kept[*i] && found.iter().any(|t| relevant.contains(t)) {
+                    kept[*i] = true;
+                    relevant.extend(found.iter().copied());
+                    grew = true;
+                }
+            }
+        }
+        let params = mono.params.iter().map(|p| SchemeParam { ty: builder.ty(table, p.ty), ..p.clone() }).collect();
+        let result = builder.ty(table, mono.result);
+        let effect = builder.effect(table, mono.effect);
+        let mut constraints = Vec::new();
+        for (constraint, _) in pending.iter().zip(&kept).filter(|(_, kept)| **kept) {
+            let mut copy = constraint.clone();
+            copy.kind.types(&mut |t| *t = builder.ty(table, *t));
+            copy.kind.effects(&mut |e| *e = builder.effect(table, *e));
+            constraints.push(copy);
+        }
+        let mut edges = Vec::new();
+        let mut taken = vec![false; table.edges.len()];
+        let mut grew = !builder.effects.is_empty();
+        while grew {
+            grew = false;
+            for (i, edge) in table.edges.iter().enumerate() {
+                let (from, to) = (table.effect(edge.from), table.effect(edge.to));
+                let open = from != Eff::DETERMINISTIC && to != Eff::RANDOM && from != to;
+                let touches = builder.effects.contains_key(&from) || builder.effects.contains_key(&to);
+                if !taken[i] && open && touches {
+                    taken[i] = true;
+                    grew = true;
+                    let (from, to) = (builder.effect(table, from), builder.effect(table, to));
+                    edges.push(Edge { from, to, ..edge.clone() });
+                }
+            }
+        }
+        Scheme {
+            name: mono.name,
+            callee: mono.callee,
+            params,
+            result,
+            effect,
+            elementwise,
+            constraints,
+            nodes: builder.nodes,
+            effects: builder.effects.len() as u32,
+            edges,
+        }
+    }
+
+    /// The type of the result alone, for what is no function.
+    pub fn render_result(&self) -> String {
+        let mut table = Table::new();
+        let used = self.instantiate(&mut table, Span::NONE, &mut Vec::new());
+        table.show_named(used.result, &mut Namer::default())
+    }
+
+    /// The parameters with their names and the result: `(x: Real, k: Int = 2) -> Real`.
+    pub fn render_named(&self) -> String {
+        let mut table = Table::new();
+        let used = self.instantiate(&mut table, Span::NONE, &mut Vec::new());
+        let mut namer = Namer::default();
+        let mut params = Vec::with_capacity(used.params.len());
+        for param in &used.params {
+            let ty = table.show_named(param.ty, &mut namer);
+            let name = param.name.map_or("_", |name| name.as_str());
+            params.push(match &param.default {
+                Some(default) => format!("{name}: {ty} = {default}"),
+                None => format!("{name}: {ty}"),
+            });
+        }
+        format!("({}) -> {}", params.join(", "), table.show_named(used.result, &mut namer))
+    }
+
+    /// The type as `:type` shows it: `(Real, k: Int = 2) -> Real`.
+    pub fn render(&self) -> String {
+        let mut table = Table::new();
+        let mut ignored = Vec::new();
+        let used = self.instantiate(&mut table, Span::NONE, &mut ignored);
+        super::effect::settle(&mut table);
+        let mut namer = Namer::default();
+        let params: Vec<String> = used
+            .params
+            .iter()
+            .map(|p| {
+                let ty = table.show_named(p.ty, &mut namer);
+                match (&p.default, p.name) {
+                    (Some(default), Some(name)) => format!("{name}: {ty} = {default}"),
+                    _ => ty,
+                }
+            })
+            .collect();
+        let random = table.effect(used.effect) == Eff::RANDOM;
+        let result = table.show_named(used.result, &mut namer);
+        let mut text = format!("({}) {} {result}", params.join(", "), if random { "~>" } else { "->" });
+        let conditions = super::show_constraint::conditions(&table, &mut ignored, &mut namer);
+        if !conditions.is_empty() {
+            text.push_str(" where ");
+            text.push_str(&conditions.join(", "));
+        }
+        text
+    }
+}
+
+#[derive(Default)]
+struct Builder {
+    nodes: Vec<Node>,
+    types: HashMap<Ty, Ty>,
+    effects: HashMap<Eff, Eff>,
+}
+
+impl Builder {
+    fn ty(&mut self, table: &Table, ty: Ty) -> Ty {
+        let root = table.root(ty);
+        if root.0 < Ty::SHARED {
+            return root;
+        }
+        if let Some(known) = self.types.get(&root) {
+            return *known;
+        }
+        // A node may only refer to itself through an error that was reported, so children come first.
+        let node = table.node(root).clone();
+        let mut children = Vec::new();
+        table.children(root, |t| children.push(t));
+        let mapped: HashMap<Ty, Ty> = children.into_iter().map(|t| (t, self.ty(table, t))).collect();
+        let node = map_node(&node, &mut |t| mapped.get(&t).copied().unwrap_or(t), &mut |e| self.effect(table, e));
+        let node = if matches!(node, Node::Counter) { Node::Literal } else { node };
+        self.nodes.push(node);
+        let ty = Ty(self.nodes.len() as u32 - 1 + Ty::SHARED);
+        self.types.insert(root, ty);
+        ty
+    }
+
+    fn effect(&mut self, table: &Table, effect: Eff) -> Eff {
+        let effect = table.effect(effect);
+        if effect.0 < Eff::SHARED {
+            return effect;
+        }
+        let next = Eff(self.effects.len() as u32 + Eff::SHARED);
+        *self.effects.entry(effect).or_insert(next)
+    }
+}
+
+fn map_node(node: &Node, ty: &mut dyn FnMut(Ty) -> Ty, effect: &mut dyn FnMut(Eff) -> Eff) -> Node {
+    match node {
+        Node::Link(t) => Node::Link(ty(*t)),
+        Node::Array(t) => Node::Array(ty(*t)),
+        Node::Dist(t) => Node::Dist(ty(*t)),
+        Node::Posterior(t) => Node::Posterior(ty(*t)),
+        Node::Domain(t) => Node::Domain(ty(*t)),
+        Node::Tuple(parts) => Node::Tuple(parts.iter().map(|t| ty(*t)).collect()),
+        Node::Record(fields) => Node::Record(fields.iter().map(|(name, t)| (*name, ty(*t))).collect()),
+        Node::Variant(name, id, args) => Node::Variant(*name, *id, args.iter().map(|t| ty(*t)).collect()),
+        Node::Host(name, args) => Node::Host(*name, args.iter().map(|t| ty(*t)).collect()),
+        Node::Fn(params, e, result) => {
+            Node::Fn(params.iter().map(|t| ty(*t)).collect(), effect(*e), ty(*result))
+        }
+        other => other.clone(),
+    }
+}
