@@ -150,8 +150,9 @@ struct Scanner<'a> {
     end: usize,
     problems: Vec<Problem>,
     deepest: usize,
-    /// An opening bracket whose closing one stands further left than its line: the likely culprit of a missing one.
-    suspect: Option<usize>,
+    /// An opening bracket whose closing one stands further left than its line, and that one: the likely culprits
+    /// where one is missing.
+    suspect: Option<(usize, usize)>,
 }
 
 const ITEM_WORDS: [&str; 9] = ["data", "let", "fn", "model", "dist", "type", "import", "test", "observe"];
@@ -336,7 +337,7 @@ impl<'a> Scanner<'a> {
     /// Takes all open brackets for unclosed; the guilty one is the suspect, or the innermost.
     fn close_all(&mut self, at: usize) {
         if self.levels.len() > 1 {
-            let open = self.suspect.unwrap_or(self.level().open);
+            let (open, at) = self.suspect.unwrap_or((self.level().open, at));
             self.problems.push(Problem::Unclosed { open, at });
             self.levels.truncate(1);
             self.outer = 0;
@@ -498,7 +499,7 @@ impl<'a> Scanner<'a> {
             };
             let opener_indent = column(indent(open));
             if indent(close) == close && column(close) < opener_indent {
-                self.suspect = Some(open);
+                self.suspect = Some((open, close));
             }
         }
     }

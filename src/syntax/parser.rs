@@ -80,7 +80,7 @@ pub fn parse_expression(ast: &mut Ast, file: FileId, text: &str) -> (Option<Expr
                 }
                 (expr.filter(|_| diagnostics.is_empty()), diagnostics)
             }
-            Err(_) => (None, vec![explain::failure(Rule::lone_expr, file, &layout, chunk)]),
+            Err(_) => (None, vec![explain::failure(Rule::lone_expr, file, text, &layout, chunk)]),
         }
     })
 }
@@ -119,7 +119,7 @@ fn parse_chunks(
                     }
                     continue;
                 }
-                Err(_) => diagnostics.push(explain::failure(Rule::chunk, file, layout, chunk)),
+                Err(_) => diagnostics.push(explain::failure(Rule::chunk, file, text, layout, chunk)),
             }
         }
         diagnostics.extend(problems);

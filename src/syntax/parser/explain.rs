@@ -51,8 +51,8 @@ pub(super) struct Failure<'t> {
     pub expected: BTreeSet<String>,
     /// The rules that it tried.
     pub rules: BTreeSet<Rule>,
-    /// Whether the file ends with the item.
-    pub last: bool,
+    /// What follows the item in the file.
+    pub follows: &'t str,
     /// Where the item ends.
     pub end: usize,
 }
@@ -130,7 +130,7 @@ fn string_length(text: &str) -> usize {
 static RECORDING: Mutex<()> = Mutex::new(());
 
 /// Runs the grammar with its records on.
-fn fail<'t>(rule: Rule, file: FileId, layout: &'t Layout, chunk: &Chunk) -> Option<Failure<'t>> {
+fn fail<'t>(rule: Rule, file: FileId, text: &str, layout: &'t Layout, chunk: &Chunk) -> Option<Failure<'t>> {
     let source = &layout.text[chunk.range.clone()];
     let error = {
         let _guard = RECORDING.lock().unwrap_or_else(PoisonError::into_inner);
@@ -151,7 +151,7 @@ fn fail<'t>(rule: Rule, file: FileId, layout: &'t Layout, chunk: &Chunk) -> Opti
             rules.extend(stack.parent);
         }
     }
-    let tokens = tokens(&layout.text, chunk.range.clone());
+    let mut tokens = tokens(&layout.text, chunk.range.clone());
     let mut found = tokens.iter().position(|token| token.end() > at).unwrap_or(tokens.len());
     let inside = tokens.get(found).is_some_and(|token| token.start < at);
     // A keyword where a name should stand fails at its end, since a longer word could have been a name.
@@ -167,13 +167,25 @@ fn fail<'t>(rule: Rule, file: FileId, layout: &'t Layout, chunk: &Chunk) -> Opti
             rules = positives.iter().copied().collect();
         }
     }
-    let last = layout.text[chunk.range.end..].trim().is_empty();
-    Some(Failure { file, tokens, found, expected, rules, last, end: chunk.range.end })
+    // A closing brace in a line of its own, after a line that was complete: that line's end is what does not fit.
+    let ends_line = |index: usize| {
+        let (Some(token), Some(before)) = (tokens.get(index), index.checked_sub(1).and_then(|index| tokens.get(index)))
+        else {
+            return false;
+        };
+        let between = text.get(before.end()..token.start).unwrap_or("");
+        token.text == "}" && between.contains('\n') && (before.ends_operand() || before.is_word())
+    };
+    if ends_line(found) {
+        tokens.insert(found, Token { text: "\n", start: tokens[found - 1].end() });
+    }
+    let follows = layout.text[chunk.range.end..].trim_start();
+    Some(Failure { file, tokens, found, expected, rules, follows, end: chunk.range.end })
 }
 
 /// Why an item did not parse.
-pub(super) fn failure(rule: Rule, file: FileId, layout: &Layout, chunk: &Chunk) -> Diagnostic {
-    let Some(failure) = fail(rule, file, layout, chunk) else {
+pub(super) fn failure(rule: Rule, file: FileId, text: &str, layout: &Layout, chunk: &Chunk) -> Diagnostic {
+    let Some(failure) = fail(rule, file, text, layout, chunk) else {
         let span = Span::new(file, chunk.range.start, chunk.range.end);
         return Diagnostic::error(span, "this could not be read").hint("split it into smaller parts");
     };
@@ -254,7 +266,7 @@ impl<'t> Failure<'t> {
     /// What was found, in words.
     pub fn found_words(&self) -> String {
         match self.token() {
-            None if self.last => "the end of the file".to_owned(),
+            None if self.follows.is_empty() => "the end of the file".to_owned(),
             None => "the end of the line".to_owned(),
             Some(Token { text: "\n", .. }) => "the end of the line".to_owned(),
             Some(token) => quote(token.text),
@@ -284,7 +296,7 @@ impl<'t> Failure<'t> {
                 words.push("a type".to_owned());
             } else if tried(&[Rule::pattern, Rule::pattern_name, Rule::pattern_paren, Rule::param]) && !has(",") {
                 words.push("a name".to_owned());
-            } else if tried(&[Rule::ident]) || has("BUILTIN_RULE") {
+            } else if tried(&[Rule::ident]) {
                 words.push("a name".to_owned());
             }
         }
@@ -410,6 +422,10 @@ pub(super) fn problems(rule: Rule, file: FileId, text: &str, layout: &Layout, ch
                 .hint("put the terms in an array and use `sum`"),
         });
     }
+    if chunk.problems.iter().any(|problem| matches!(problem, Problem::Unclosed { .. })) {
+        // What was left open explains what closes nothing.
+        diagnostics.retain(|diagnostic| !diagnostic.message.starts_with("unexpected"));
+    }
     // A string that is not closed swallows brackets: what is said of those would mislead.
     if chunk.problems.iter().any(|problem| matches!(problem, Problem::OpenString { .. })) {
         diagnostics.retain(|diagnostic| diagnostic.message == "this text is never closed");
@@ -433,7 +449,7 @@ fn unclosed(
     let span = Span::new(file, open, open + 1);
     let error = Diagnostic::error(span, format!("this `{bracket}` is never closed")).here("opened here");
     let small = chunk.range.len() < 100_000 && chunk.depth < super::DEEP;
-    let failure = if small { fail(rule, file, layout, chunk) } else { None };
+    let failure = if small { fail(rule, file, text, layout, chunk) } else { None };
     if let Some(token) = failure.as_ref().and_then(|failure| failure.token())
         && bracket != "{"
         && (open + 1..at).contains(&token.start)

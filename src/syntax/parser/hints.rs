@@ -69,9 +69,9 @@ pub(super) fn habit(failure: &Failure<'_>) -> Option<Diagnostic> {
         .or_else(|| equals(failure))
         .or_else(|| colon(failure))
         .or_else(|| word(failure))
+        .or_else(|| draw(failure))
         .or_else(|| head(failure))
         .or_else(|| number(failure))
-        .or_else(|| draw(failure))
         .or_else(|| arrow(failure))
         .or_else(|| line(failure))
 }
@@ -176,8 +176,7 @@ fn equals(failure: &Failure<'_>) -> Option<Diagnostic> {
     }
     if failure.after_expression() {
         return Some(
-            say(failure, "expected an operator, found `=`", "`=` defines, it does not compare")
-                .hint("to compare, write `==`"),
+            say(failure, "expected `==`, found `=`", "`=` defines, it does not compare").hint("to compare, write `==`"),
         );
     }
     None
@@ -219,6 +218,10 @@ fn word(failure: &Failure<'_>) -> Option<Diagnostic> {
         |ours: &str| say(failure, format!("expected {ours}, found {}", quote(found.text)), format!("write {ours}"));
     let after = failure.after_expression();
     match found.text {
+        _ if before.is_some_and(|token| token.text == "not") && !KEYWORDS.contains(&found.text) => {
+            let at = failure.span(before?);
+            Some(Diagnostic::error(at, "expected `!`, found `not`").here("write `!`"))
+        }
         "and" | "or" | "mod" | "div" if after => {
             let ours = match found.text {
                 "and" => "`&&`",
@@ -231,7 +234,9 @@ fn word(failure: &Failure<'_>) -> Option<Diagnostic> {
         "is" if after => Some(expected("`==`")),
         "elif" | "elsif" | "elseif" | "elsewhen" => Some(expected("`else if`")),
         "then" | "do" | "begin" => Some(expected("`{`").hint("a block stands in braces: `{ … }`")),
-        "end" | "done" | "fi" => Some(expected("`}`").hint("a block stands in braces: `{ … }`")),
+        "end" | "done" | "fi" if after || before.is_none_or(|token| token.text == "\n") => {
+            Some(expected("`}`").hint("a block stands in braces: `{ … }`"))
+        }
         "else" => {
             let error = say(failure, "`else` without an `if`", "nothing to choose from");
             Some(error.hint("write `if c { a } else { b }`, with `else` after the closing brace"))
@@ -247,10 +252,6 @@ fn word(failure: &Failure<'_>) -> Option<Diagnostic> {
                     .here("not needed")
                     .hint(format!("write `var {} = …`", found.text)),
             )
-        }
-        _ if before.is_some_and(|token| token.text == "not") && !KEYWORDS.contains(&found.text) => {
-            let at = failure.span(before?);
-            Some(Diagnostic::error(at, "expected `!`, found `not`").here("write `!`"))
         }
         _ => None,
     }
@@ -274,6 +275,13 @@ fn head(failure: &Failure<'_>) -> Option<Diagnostic> {
             Diagnostic::error(failure.span(before), "`lambda` is not a keyword")
                 .here("not part of the language")
                 .hint("write `x => x + 1`"),
+        );
+    }
+    if let Some(token) = found.filter(|token| token.text == "fn" && failure.expected.is_empty()) {
+        return Some(
+            Diagnostic::error(failure.span(token), "expected an expression, found `fn`")
+                .here("`fn` defines a function with a name")
+                .hint("a function without a name is written `x => …` or `(x, y) => …`"),
         );
     }
     match head.text {
@@ -307,17 +315,34 @@ fn head(failure: &Failure<'_>) -> Option<Diagnostic> {
         "observe" if found.is_some_and(|token| token.text == ",") => {
             advise(failure, "write `observe value ~ distribution`")
         }
+        "test" if near && found.is_some_and(|token| token.text == "{") => {
+            advise(failure, "a test has a name: `test \"what it shows\" { … }`")
+        }
+        "while" | "if" if failure.wants("{") && failure.before(1).is_some_and(|token| token.text == "}") => {
+            advise(failure, format!("a condition stands before the block: `{} c {{ … }}`", head.text))
+        }
         "return" if near => advise(failure, "write `return ()` to return nothing"),
         "import" if near => {
             advise(failure, "write `import stats` for a module, `import \"file.borel\" as f` for a file")
         }
         "dist" if failure.wants("on") => advise(failure, "name the support: `dist D(p: Real) on Real { … }`"),
-        "data" if failure.wants(":") => advise(failure, "an input needs its type: `data x: Real`"),
-        "model" | "fn" if found.is_some_and(|token| token.text == "=>") => {
+        "data" if failure.wants(":") => {
+            let name = left(failure);
+            advise(failure, format!("an input needs its type, such as `data {name}: Real` or `data {name}: [Real]`"))
+        }
+        "fn" | "model" if failure.wants("{") && !failure.after_expression() && found.is_none() => {
+            let hint = match (failure.follows.starts_with('{'), head.text) {
+                (true, _) => "put `{` at the end of this line",
+                (_, "fn") => "write `fn f(x) = e` or `fn f(x) { … }`",
+                _ => "write `model m { … }` or `model m(x) { … }`",
+            };
+            advise(failure, hint)
+        }
+        "model" | "fn" if failure.open_bracket().is_none() && found.is_some_and(|token| token.text == "=>") => {
             advise(failure, "write `fn f(x) = e` or `fn f(x) { … }`")
         }
         "fn" if near && found.is_some_and(|token| token.text == "(") => {
-            advise(failure, "a function without a name is written `(x) => …`")
+            advise(failure, "a function without a name is written `(x, y) => …`")
         }
         "fn" if failure.wants("(") && failure.rules.contains(&Rule::params) => {
             advise(failure, "write `fn f() { … }` for a function without arguments")
@@ -391,7 +416,7 @@ fn arrow(failure: &Failure<'_>) -> Option<Diagnostic> {
             say(failure, "expected `=>`, found `->`", "`->` stands between types")
                 .hint("arms and functions without names are written with `=>`"),
         ),
-        "=>" if failure.wants("->") => {
+        "=>" if failure.wants("->") || failure.rules.contains(&Rule::arrow) => {
             Some(say(failure, "expected `->`, found `=>`", "`=>` stands between a pattern and a value"))
         }
         "," if failure.head().is_some_and(|head| head.text == "for") => {
@@ -419,9 +444,13 @@ fn line(failure: &Failure<'_>) -> Option<Diagnostic> {
         return None;
     }
     let ended = found.is_none_or(|token| token.text == "\n");
-    if ended && failure.wants("{") {
+    if ended && failure.expected_words().contains("`{`") {
         let next = failure.text(1);
-        let hint = if next == "{" { "put `{` at the end of this line" } else { "a block stands in braces: `{ … }`" };
+        let hint = if next == "{" || (found.is_none() && failure.follows.starts_with('{')) {
+            "put `{` at the end of this line"
+        } else {
+            "a block stands in braces: `{ … }`"
+        };
         return advise(failure, hint);
     }
     let separator = found.is_some_and(|token: Token<'_>| token.text == "\n") && failure.wants(",");
