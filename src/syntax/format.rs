@@ -241,10 +241,10 @@ impl<'t> Writer<'t> {
 
     /// Where a constructor's declaration ends, at most.
     fn ends(&self, constructor: &Constructor) -> usize {
-        let last = constructor.fields.last().map(|field| self.ast.ty(*field).span.end as usize);
-        let end = last.unwrap_or(constructor.name.span.end as usize);
-        let bracket = self.text.get(end..).and_then(|rest| rest.find(')'));
-        if constructor.fields.is_empty() { end } else { bracket.map_or(end, |bracket| end + bracket + 1) }
+        match constructor.fields.last() {
+            Some(last) => self.bracket_after(')', self.ast.ty(*last).span.end as usize, self.text.len()) + 1,
+            None => constructor.name.span.end as usize,
+        }
     }
 
     fn function(&mut self, decl: &'t FnDecl) {
@@ -253,8 +253,7 @@ impl<'t> Writer<'t> {
         self.names(&decl.type_params);
         let body = self.ast.expr(decl.body);
         if decl.kind == FnKind::Fn || !decl.params.is_empty() {
-            let limit = decl.result.map_or(body.span.start, |(_, ty)| self.ast.ty(ty).span.start);
-            self.params(&decl.params, limit as usize);
+            self.params(&decl.params);
         }
         if let Some((arrow, ty)) = decl.result {
             self.put(arrow_text(arrow));
@@ -277,9 +276,10 @@ impl<'t> Writer<'t> {
         }
     }
 
-    /// Parameters in parentheses; `limit` lies behind the closing one.
-    fn params(&mut self, params: &'t [Param], limit: usize) {
+    /// Parameters in parentheses.
+    fn params(&mut self, params: &'t [Param]) {
         let places: Vec<(usize, usize)> = params.iter().map(|param| self.param_place(param)).collect();
+        let limit = places.last().map_or(0, |(_, end)| self.bracket_after(')', *end, self.text.len()));
         self.list("(", ")", &places, limit, false, |writer, index| writer.param(&params[index]));
     }
 
@@ -358,40 +358,54 @@ impl<'t> Writer<'t> {
         self.put(decl.name.name.as_str());
         self.names(&decl.type_params);
         if !decl.params.is_empty() {
-            self.params(&decl.params, self.ast.expr(decl.support).span.start as usize);
+            self.params(&decl.params);
         }
         self.put(" on ");
-        self.expr(decl.support);
+        self.expr_after_word(decl.support);
         self.put(" ");
-        let parts: Vec<(usize, usize)> = decl
-            .members
-            .iter()
-            .map(|member| (member.name.span.start as usize, self.ast.expr(member.body).span.end as usize))
-            .collect();
-        let open = self.brace_after(self.ast.expr(decl.support).span.end as usize, parts.first(), span.end as usize);
+        let parts: Vec<(usize, usize)> =
+            decl.members.iter().map(|member| (member.name.span.start as usize, self.outer_end(member.body))).collect();
+        let first = parts.first().map_or(span.end as usize, |(start, _)| *start);
+        let open = self.bracket_after('{', self.ast.expr(decl.support).span.end as usize, first);
         self.lines(open, &parts, span.end as usize - 1, |writer, index| {
             let member = &decl.members[index];
             writer.put(member.name.name.as_str());
             if !member.params.is_empty() {
-                writer.params(&member.params, writer.ast.expr(member.body).span.start as usize);
+                writer.params(&member.params);
             }
             writer.default(Some(member.body));
         });
     }
 
-    /// Where the brace opens that follows `after`, and lies before the first part.
-    fn brace_after(&self, after: usize, first: Option<&(usize, usize)>, end: usize) -> usize {
-        let limit = first.map_or(end, |(start, _)| *start);
-        let layout = self.between(after, limit);
+    /// Where a bracket stands that follows `after`, before `limit`; comments are passed over.
+    fn bracket_after(&self, bracket: char, after: usize, limit: usize) -> usize {
         let mut at = after;
-        for line in layout.split_inclusive('\n') {
+        for line in self.between(after, limit).split_inclusive('\n') {
             let code = line.find("//").map_or(line, |comment| &line[..comment]);
-            if let Some(brace) = code.find('{') {
-                return at + brace;
+            if let Some(found) = code.find(bracket) {
+                return at + found;
             }
             at += line.len();
         }
         after
+    }
+
+    /// The end of an expression with the parentheses around it, where no other parenthesis can follow.
+    fn outer_end(&self, expr: ExprId) -> usize {
+        let mut end = self.ast.expr(expr).span.end as usize;
+        let mut at = end;
+        while let Some(next) = self.text.get(at..).and_then(|rest| rest.chars().next()) {
+            at += match next {
+                ')' => {
+                    end = at + 1;
+                    1
+                }
+                '/' if self.text[at..].starts_with("//") => self.text[at..].find('\n').unwrap_or(self.text.len() - at),
+                blank if blank.is_whitespace() => blank.len_utf8(),
+                _ => break,
+            };
+        }
+        end
     }
 
     /// Parts in braces, one a line. `open` is where the brace opens, `close` where it closes.
@@ -472,6 +486,7 @@ impl<'t> Writer<'t> {
     }
 
     fn stmt(&mut self, stmt: &'t Stmt) {
+        self.flush(stmt.span.start as usize);
         match &stmt.kind {
             StmtKind::Let { pattern, ty, value } => {
                 self.put("let ");
@@ -502,30 +517,30 @@ impl<'t> Writer<'t> {
             }
             StmtKind::Observe { value, dist } => {
                 self.put("observe ");
-                self.expr(*value);
+                self.expr_after_word(*value);
                 self.drawn(*dist);
             }
             StmtKind::For { pattern, iter, body } => {
                 self.put("for ");
                 self.pattern(*pattern);
                 self.put(" in ");
-                self.expr(*iter);
+                self.expr_after_word(*iter);
                 self.put(" ");
                 self.block(body);
             }
             StmtKind::While { cond, body } => {
                 self.put("while ");
-                self.expr(*cond);
+                self.expr_after_word(*cond);
                 self.put(" ");
                 self.block(body);
             }
             StmtKind::Return(value) => {
                 self.put("return ");
-                self.expr(*value);
+                self.expr_after_word(*value);
             }
             StmtKind::Assert(cond) => {
                 self.put("assert ");
-                self.expr(*cond);
+                self.expr_after_word(*cond);
             }
             StmtKind::Fn(decl) => self.function(decl),
             StmtKind::Expr(value) => self.expr(*value),

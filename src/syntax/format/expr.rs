@@ -54,8 +54,14 @@ impl<'t> Writer<'t> {
     /// Whether the author set parentheses around an operand. Asked only of operands: around an argument the
     /// parentheses may be those of the call.
     fn was_wrapped(&self, span: Span) -> bool {
-        let before = self.text.get(..span.start as usize).unwrap_or("").trim_end();
-        let after = self.text.get(span.end as usize..).unwrap_or("").trim_start();
+        let mut before = self.text.get(..span.start as usize).unwrap_or("").trim_end();
+        while let Ok(comment) = self.comments.binary_search_by_key(&before.len(), |comment| comment.range.end) {
+            before = before[..self.comments[comment].range.start].trim_end();
+        }
+        let mut after = self.text.get(span.end as usize..).unwrap_or("").trim_start();
+        while after.starts_with("//") {
+            after = after.find('\n').map_or("", |newline| after[newline..].trim_start());
+        }
         before.ends_with('(') && after.starts_with(')')
     }
 
@@ -89,11 +95,32 @@ impl<'t> Writer<'t> {
         self.page.put(Mark::Close);
     }
 
+    /// Where the first name or literal of an expression stands, within any parentheses.
+    fn first_token(&self, expr: ExprId) -> usize {
+        let mut first = expr;
+        loop {
+            first = match &self.ast.expr(first).kind {
+                ExprKind::Binary(_, _, left, _) => *left,
+                ExprKind::Range { low: left, .. } | ExprKind::Pipe { value: left, .. } => *left,
+                ExprKind::Call { callee: left, .. } | ExprKind::Index(left, _) | ExprKind::Field(left, _) => *left,
+                _ => break,
+            };
+        }
+        self.expr_place(first).0
+    }
+
+    /// An expression after a word, where a comment between them needs parentheses: a newline would end the statement.
+    pub(super) fn expr_after_word(&mut self, expr: ExprId) {
+        let start = self.first_token(expr);
+        let comment = self.comments.get(self.next).is_some_and(|comment| comment.range.start < start);
+        self.maybe_wrapped(expr, comment);
+    }
+
     pub(super) fn expr(&mut self, expr: ExprId) {
         let ast = self.ast;
         let Expr { span, kind } = ast.expr(expr);
-        if !matches!(kind, ExprKind::Binary(..) | ExprKind::Range { .. } | ExprKind::Pipe { .. }) {
-            self.flush(span.start as usize);
+        if self.comments.get(self.next).is_some_and(|comment| comment.range.start < span.end as usize) {
+            self.flush(self.first_token(expr));
         }
         let close = (span.end as usize).saturating_sub(1);
         match kind {
@@ -284,6 +311,7 @@ impl<'t> Writer<'t> {
         self.operand(at, PIPE, Side::Left);
         self.page.put(Mark::Indent);
         for call in calls.into_iter().rev() {
+            self.flush(self.first_token(call));
             self.page.put(Mark::Line(" "));
             self.put("|> ");
             self.operand(call, PIPE, Side::Right);
@@ -343,8 +371,9 @@ impl<'t> Writer<'t> {
         }
         // Comments between the arguments need their own lines.
         let mut last = places.first().map_or(0, |(start, _)| *start).saturating_sub(1);
-        for (start, end) in places {
-            if self.has_comment(last, *start) {
+        for (arg, (start, end)) in args.iter().zip(places) {
+            let within = if alone || is_block(arg.value) { *start } else { *end };
+            if self.has_comment(last, within) {
                 return false;
             }
             last = *end;
@@ -380,10 +409,7 @@ impl<'t> Writer<'t> {
         };
         match params {
             [only] if plain(only) => self.pattern(only.pattern),
-            _ => {
-                let limit = params.last().map_or(0, |last| self.param_place(last).1);
-                self.params(params, limit);
-            }
+            _ => self.params(params),
         }
         self.put(" => ");
         self.arrow_body(body);
@@ -465,7 +491,7 @@ impl<'t> Writer<'t> {
         self.page.put(Mark::Open);
         for (index, (cond, block)) in branches.into_iter().enumerate() {
             self.put(if index == 0 { "if " } else { " else if " });
-            self.expr(cond);
+            self.expr_after_word(cond);
             self.put(" ");
             self.block_open(block, one_line);
         }
@@ -478,15 +504,15 @@ impl<'t> Writer<'t> {
 
     fn match_expr(&mut self, scrutinee: ExprId, arms: &'t [Arm], span: Span) {
         self.put("match ");
-        self.expr(scrutinee);
+        self.expr_after_word(scrutinee);
         self.put(" ");
         let places: Vec<(usize, usize)> = arms
             .iter()
-            .map(|arm| (self.ast.pattern(arm.pattern).span.start as usize, self.expr_place(arm.body).1))
+            .map(|arm| (self.ast.pattern(arm.pattern).span.start as usize, self.outer_end(arm.body)))
             .collect();
-        let open = self.brace_after(self.expr_place(scrutinee).1, places.first(), span.end as usize);
-        let whole = Span { start: open as u32, ..span };
         let first = places.first().map_or(span.end as usize, |(start, _)| *start);
+        let open = self.bracket_after('{', self.expr_place(scrutinee).1, first);
+        let whole = Span { start: open as u32, ..span };
         if arms.is_empty() && self.is_one_line(whole, first) {
             return self.put("{}");
         }
@@ -500,10 +526,11 @@ impl<'t> Writer<'t> {
     }
 
     fn arm(&mut self, arm: &'t Arm) {
+        self.flush(self.ast.pattern(arm.pattern).span.start as usize);
         self.pattern(arm.pattern);
         if let Some(guard) = arm.guard {
             self.put(" if ");
-            self.expr(guard);
+            self.expr_after_word(guard);
         }
         self.put(" => ");
         self.arrow_body(arm.body);

@@ -118,7 +118,7 @@ impl<'t> Page<'t> {
                     }
                     continue;
                 }
-                Mark::Line(_) | Mark::Fill | Mark::Hard { .. } => {
+                Mark::Line(_) | Mark::Fill | Mark::Hard { .. } | Mark::Comment { .. } => {
                     if let Some(group) = groups.last_mut() {
                         if matches!(mark, Mark::Fill) {
                             widths[index] = group.2;
@@ -131,7 +131,7 @@ impl<'t> Page<'t> {
             }
             if let Some(group) = groups.last_mut() {
                 group.0 = group.0.saturating_add(width).min(ENDLESS);
-                if !matches!(mark, Mark::Line(_) | Mark::Fill | Mark::Hard { .. }) {
+                if !matches!(mark, Mark::Line(_) | Mark::Fill | Mark::Hard { .. } | Mark::Comment { .. }) {
                     group.2 = group.2.saturating_add(width).min(ENDLESS);
                 }
             }
