@@ -71,21 +71,6 @@ fn one_run_of_the_parser_may_follow_another() {
     assert_eq!(dump(&ast, &second), "(let b 2)\n");
 }
 
-/// Programs outside of the repository, named by `BOREL_PROGRAMS`, must parse too.
-#[test]
-fn scratch() {
-    let Ok(list) = std::env::var("BOREL_PROGRAMS") else { return };
-    for path in list.split(':') {
-        let text = std::fs::read_to_string(path).expect("a program is text");
-        let start = std::time::Instant::now();
-        let (_, _, messages) = read(path, &text);
-        println!("{path}: {} bytes, {:?}\n{messages}", text.len(), start.elapsed());
-        if messages.is_empty() {
-            print!("{}", formatted(path, &text));
-        }
-    }
-}
-
 /// The comments of a text, in order, with the code removed.
 fn comments(text: &str) -> Vec<String> {
     let mut found = Vec::new();

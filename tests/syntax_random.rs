@@ -607,6 +607,31 @@ fn what_is_within_the_bounds_is_read() {
     }
 }
 
+/// A file of a thousand lines, as models have them.
+fn thousand_lines() -> String {
+    let mut text = String::new();
+    for index in 0..77 {
+        let _ = write!(
+            text,
+            "/// Model {index}.\nmodel m{index} {{\n  mu ~ Normal(0, 5)\n  tau ~ HalfCauchy(5)\n  var s = [emit(0, k) for k in 0..K]\n  \
+             for t in 1..n {{\n    s = sqrt(alpha0 + alpha1 * (y[t - 1] - mu) ^ 2 + beta1 * s ^ 2)\n    \
+             observe y[t] ~ Normal(mu, s)\n  }}\n  let theta = mu + tau * f(x => g(x, 1.5e-3), k = 3)\n  \
+             if a < b && c {{ factor(-0.5 * e) }} else {{ print(\"none\") }}\n  return {{mu, tau, theta: theta[1..3]}}\n}}\n\n"
+        );
+    }
+    text
+}
+
+#[test]
+fn a_thousand_lines_are_read_in_no_time() {
+    let text = thousand_lines();
+    let best = (0..5).map(|_| timed(&text).0).min().unwrap_or_default();
+    let rate = text.len() as f64 / best.as_secs_f64() / 1e6;
+    println!("{} lines, {} bytes: {best:?}, {rate:.1} MB/s", text.lines().count(), text.len());
+    // The bound is for a busy machine and a build that is hardly optimised; a good build takes a tenth.
+    assert!(best < Duration::from_millis(400), "{best:?}");
+}
+
 #[test]
 fn errors_of_a_long_file_are_found_quickly() {
     let mut text = String::new();
@@ -617,6 +642,33 @@ fn errors_of_a_long_file_are_found_quickly() {
     let (taken, message) = timed(&text);
     assert!(message.starts_with("expected an expression"), "{message}");
     assert!(taken < Duration::from_secs(2), "{taken:?}");
+}
+
+#[test]
+fn an_error_in_a_large_item_is_found_quickly() {
+    let numbers = format!("let x = [{}1 2]\n", "1.5, ".repeat(100_000));
+    let statements = format!("model m {{\n{}  x ~\n}}\n", "  observe y ~ Normal(mu, s)\n".repeat(20_000));
+    for text in [numbers, statements] {
+        let (taken, message) = timed(&text);
+        assert!(message.starts_with("expected"), "{message}");
+        assert!(taken < Duration::from_secs(3), "{taken:?}");
+    }
+}
+
+#[test]
+fn line_ends_and_blanks_of_other_systems_change_nothing() {
+    let text = "/// A model.\nmodel m {\n\tx ~ Normal(0, 1) // drawn\n\n\treturn {x}\n}\nlet y = f(1,\n  2)\n";
+    let (tree, tidy, _) = read(text);
+    for other in [
+        text.replace('\n', "\r\n"),
+        format!("\u{feff}{text}"),
+        text.replace(' ', "\u{a0}").replace("///\u{a0}", "/// ").replace("A\u{a0}", "A "),
+    ] {
+        let (other_tree, other_tidy, messages) = read(&other);
+        assert_eq!(messages, Vec::<String>::new());
+        assert_eq!(tree, other_tree);
+        assert_eq!(tidy, other_tidy.replace('\u{a0}', " "));
+    }
 }
 
 #[test]

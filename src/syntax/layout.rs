@@ -508,7 +508,7 @@ impl<'a> Scanner<'a> {
 
     /// Whether only blanks stand before `at` in its line.
     fn begins_line(&self, at: usize) -> bool {
-        self.bytes[self.line..at].iter().all(u8::is_ascii_whitespace)
+        self.out[self.line..at].iter().all(|byte| *byte == b' ')
     }
 
     fn operator(&mut self) {

@@ -294,9 +294,9 @@ impl<'t> Failure<'t> {
                 words.push("an expression".to_owned());
             } else if tried(&[Rule::type_expr, Rule::type_named, Rule::type_array, Rule::type_paren]) && !has(",") {
                 words.push("a type".to_owned());
-            } else if tried(&[Rule::pattern, Rule::pattern_name, Rule::pattern_paren, Rule::param]) && !has(",") {
-                words.push("a name".to_owned());
-            } else if tried(&[Rule::ident]) {
+            } else if tried(&[Rule::ident])
+                || (tried(&[Rule::pattern, Rule::pattern_name, Rule::pattern_paren, Rule::param]) && !has(","))
+            {
                 words.push("a name".to_owned());
             }
         }
@@ -339,9 +339,8 @@ impl<'t> Failure<'t> {
 
     /// Whether the statement could have ended: nothing but the end itself was tried outside of brackets.
     fn can_end(&self) -> bool {
-        self.after_expression()
-            && !self.expected.iter().any(|text| matches!(text.as_str(), "," | ")" | "]" | "}" | "{"))
-            && !(self.wants("~") && !self.wants("="))
+        let inside = [",", ")", "]", "}", "{"].into_iter().any(|text| self.wants(text));
+        self.after_expression() && !inside && (self.wants("=") || !self.wants("~"))
     }
 
     /// The message without any special knowledge.

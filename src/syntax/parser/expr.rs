@@ -337,9 +337,8 @@ impl Builder<'_> {
     fn array(&mut self, pair: Tree<'_>) -> ExprKind {
         let mut exprs = Vec::new();
         let mut clauses = Vec::new();
-        let mut inner = pair.into_inner().peekable();
         // The clauses bind names for the body, but the body comes first in the text and so in the arena.
-        while let Some(part) = inner.next() {
+        for part in pair.into_inner() {
             match part.as_rule() {
                 Rule::for_clause => {
                     let mut parts = self.words_dropped(part);
