@@ -410,7 +410,13 @@ impl<'a> Scanner<'a> {
                 b'.' => true,
                 // The sign of an exponent.
                 b'+' | b'-' => matches!(self.bytes[end - 1], b'e' | b'E'),
-                _ => byte.is_ascii_alphanumeric() || *byte == b'_' || *byte >= 0x80,
+                _ if byte.is_ascii() => byte.is_ascii_alphanumeric() || *byte == b'_',
+                _ => {
+                    let letter = self.text.get(end..).and_then(|rest| rest.chars().next());
+                    let Some(letter) = letter.filter(|letter| letter.is_alphanumeric()) else { break };
+                    end += letter.len_utf8();
+                    continue;
+                }
             };
             if !inside {
                 break;
@@ -433,8 +439,13 @@ impl<'a> Scanner<'a> {
         if first.is_whitespace() || first == '\u{feff}' {
             self.blank(self.at..self.at + first.len_utf8());
             self.at += first.len_utf8();
-        } else {
+        } else if first.is_alphanumeric() {
             self.word();
+        } else {
+            let (start, end) = (self.at, self.at + first.len_utf8());
+            let bytes = self.bytes;
+            self.token(&bytes[start..end]);
+            self.operand(end);
         }
     }
 

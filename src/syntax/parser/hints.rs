@@ -330,7 +330,9 @@ fn head(failure: &Failure<'_>) -> Option<Diagnostic> {
             let name = left(failure);
             advise(failure, format!("an input needs its type, such as `data {name}: Real` or `data {name}: [Real]`"))
         }
-        "fn" | "model" if failure.wants("{") && !failure.after_expression() && found.is_none() => {
+        "fn" | "model"
+            if found.is_none() && failure.expected_words().contains("`{`") && !failure.after_expression() =>
+        {
             let hint = match (failure.follows.starts_with('{'), head.text) {
                 (true, _) => "put `{` at the end of this line",
                 (_, "fn") => "write `fn f(x) = e` or `fn f(x) { … }`",
@@ -417,7 +419,7 @@ fn arrow(failure: &Failure<'_>) -> Option<Diagnostic> {
                 .hint("arms and functions without names are written with `=>`"),
         ),
         "=>" if failure.wants("->") || failure.rules.contains(&Rule::arrow) => {
-            Some(say(failure, "expected `->`, found `=>`", "`=>` stands between a pattern and a value"))
+            Some(say(failure, "expected `->`, found `=>`", "`=>` stands before a value, `->` before a type"))
         }
         "," if failure.head().is_some_and(|head| head.text == "for") => {
             advise(failure, "to take a pair apart, write `for (x, y) in zip(xs, ys) { … }`")
