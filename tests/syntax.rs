@@ -79,6 +79,8 @@ fn scratch() {
         let start = std::time::Instant::now();
         let (ast, module, messages) = read(path, &text);
         println!("{path}: {} bytes, {:?}\n{messages}", text.len(), start.elapsed());
-        if std::env::var("DUMP").is_ok() { println!("{}", dump(&ast, &module)); }
+        if std::env::var("DUMP").is_ok() {
+            println!("{}", dump(&ast, &module));
+        }
     }
 }

@@ -111,7 +111,9 @@ pub(crate) fn name(word: &str, known: &[&'static str]) -> Option<String> {
     }
     let foreign = FOREIGN.iter().find(|(other, _)| *other == word || *other == lower).map(|(_, ours)| *ours);
     if let Some(ours) = foreign
-        && (known.contains(&ours) || !ours.starts_with(char::is_alphabetic) || matches!(ours, "true" | "false" | "inf" | "nan"))
+        && (known.contains(&ours)
+            || !ours.starts_with(char::is_alphabetic)
+            || matches!(ours, "true" | "false" | "inf" | "nan"))
     {
         return Some(ours.into());
     }
