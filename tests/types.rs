@@ -6,7 +6,7 @@ mod types_library;
 #[path = "support/types_audit.rs"]
 mod types_audit;
 
-use borel::source::{Diagnostic, Severity, SourceMap};
+use borel::source::{Severity, SourceMap};
 use borel::syntax::ast::{Ast, ItemKind, PatternKind, StmtKind};
 use borel::syntax::parser::parse;
 use borel::types::Checker;
@@ -23,7 +23,7 @@ fn report(name: &str, text: &str) -> String {
     diagnostics.extend(checker.add_module(&module.items));
     let mut out = String::new();
     for diagnostic in &diagnostics {
-        out.push_str(&describe(diagnostic, &checker.sources));
+        let _ = writeln!(out, "{}\n", diagnostic.render(&checker.sources, false).trim_end());
     }
     if diagnostics.iter().any(|d| d.severity == Severity::Error) {
         return out;
@@ -74,31 +74,6 @@ fn report(name: &str, text: &str) -> String {
         }
     }
     out
-}
-
-/// A diagnostic with the places it speaks of.
-fn describe(diagnostic: &Diagnostic, sources: &SourceMap) -> String {
-    let mut out = format!("{:?}: {}\n", diagnostic.severity, diagnostic.message).to_lowercase_first();
-    for label in &diagnostic.labels {
-        let place = sources.place(label.span).unwrap_or_else(|| "nowhere".into());
-        let text = sources.text(label.span).replace('\n', " ");
-        let _ = writeln!(out, "  {place}: `{text}` {}", label.text);
-    }
-    for hint in &diagnostic.hints {
-        let _ = writeln!(out, "  hint: {hint}");
-    }
-    out
-}
-
-trait LowercaseFirst {
-    fn to_lowercase_first(self) -> String;
-}
-
-impl LowercaseFirst for String {
-    fn to_lowercase_first(self) -> String {
-        let mut letters = self.chars();
-        letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
-    }
 }
 
 #[test]

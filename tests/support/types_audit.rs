@@ -245,11 +245,8 @@ impl Audit<'_> {
                     self.same(after(self.typed, *value), *ty, "a field");
                 }
             }
-            ExprKind::Field(base, _) => {
-                if self.typed.types.contains_key(base) {
-                    self.expr(*base);
-                }
-            }
+            // The name of an import has no type.
+            ExprKind::Field(base, _) if self.typed.types.contains_key(base) => self.expr(*base),
             ExprKind::Index(base, index) => {
                 self.expr(*base);
                 index.iter().for_each(|e| self.expr(*e));
