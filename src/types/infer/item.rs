@@ -185,7 +185,8 @@ impl Infer<'_> {
             }
             this.solve();
         });
-        let missing = !decl.members.iter().any(|member| member.name.name.as_str() == "logp");
+        let known = decl.members.iter().all(|member| member_kind(member.name.name) != MemberKind::Unknown);
+        let missing = known && !decl.members.iter().any(|member| member.name.name.as_str() == "logp");
         if missing && !decl.members.iter().any(|member| member.name.name.as_str() == "sample") {
             self.report(error::empty_distribution(decl.name));
         }
