@@ -23,6 +23,8 @@ pub(crate) enum MemberKind {
     Quantile,
     /// `mean = …`, a number or the like
     Moment,
+    /// `check = …`, a condition on the parameters beyond their domains
+    Check,
     Unknown,
 }
 
@@ -31,7 +33,8 @@ pub(crate) fn member_kind(name: Name) -> MemberKind {
     match name.as_str() {
         "logp" | "cdf" | "ccdf" => MemberKind::OfValue,
         "sample" => MemberKind::Sample,
-        "quantile" => MemberKind::Quantile,
+        "quantile" | "cquantile" => MemberKind::Quantile,
+        "check" => MemberKind::Check,
         "mean" | "variance" | "entropy" | "mode" | "median" => MemberKind::Moment,
         _ => MemberKind::Unknown,
     }
@@ -180,8 +183,21 @@ impl Infer<'_> {
         self.in_function(effect, |this| {
             this.bind_parameters(&decl.params, &mono.params);
             this.support(decl, value);
-            for member in &decl.members {
+            let essential = |member: &&DistMember| {
+                !matches!(member_kind(member.name.name), MemberKind::Moment | MemberKind::Quantile)
+                    && !matches!(member.name.name.as_str(), "cdf" | "ccdf")
+            };
+            for member in decl.members.iter().filter(essential) {
                 this.member(member, value, None);
+            }
+            this.solve();
+            let generic = mono.params.iter().any(|param| this.table.mentions_unknown(param.ty));
+            for member in decl.members.iter().filter(|member| !essential(member)) {
+                if generic {
+                    this.apart(|this| this.member(member, value, None));
+                } else {
+                    this.member(member, value, None);
+                }
             }
             this.solve();
         });
@@ -190,6 +206,23 @@ impl Infer<'_> {
         if missing && !decl.members.iter().any(|member| member.name.name.as_str() == "sample") {
             self.report(error::empty_distribution(decl.name));
         }
+    }
+
+    /// Looks at a member that not every use of a distribution needs: a mean asks for numbers, a choice may be of anything.
+    /// What it asks of the parameters is forgotten; what is wrong in it is not.
+    fn apart(&mut self, inside: impl FnOnce(&mut Self)) {
+        self.solve();
+        let mark = self.table.mark();
+        let waiting = self.pending.clone();
+        let counts = (self.matches.len(), self.irrefutable.len(), self.unused.len());
+        inside(self);
+        self.solve();
+        self.pending = waiting;
+        self.matches.truncate(counts.0);
+        self.irrefutable.truncate(counts.1);
+        self.unused.truncate(counts.2);
+        self.record = super::Record::default();
+        self.table.undo(mark);
     }
 
     /// `on …`: a domain, or a type such as `a` or `[a]` whose values are all possible.
@@ -232,7 +265,7 @@ impl Infer<'_> {
         let kind = member_kind(member.name.name);
         let expected = match kind {
             MemberKind::OfValue | MemberKind::Quantile => 1,
-            MemberKind::Sample | MemberKind::Moment => 0,
+            MemberKind::Sample | MemberKind::Moment | MemberKind::Check => 0,
             MemberKind::Unknown => {
                 self.report(error::unknown_member(member.name));
                 return;
@@ -258,6 +291,7 @@ impl Infer<'_> {
             self.bind_pattern(param.pattern, ty, LocalKind::Parameter, "a parameter");
         }
         let result = match (wanted, kind) {
+            (_, MemberKind::Check) => Some(Ty::BOOL),
             (Some(ty), _) => Some(ty),
             (None, MemberKind::OfValue) => Some(Ty::REAL),
             (None, MemberKind::Sample | MemberKind::Quantile) => Some(value),
@@ -271,9 +305,7 @@ impl Infer<'_> {
             }
         };
         if kind == MemberKind::Sample {
-            let allowed = std::mem::replace(&mut self.draws_allowed, self.library);
             body(self);
-            self.draws_allowed = allowed;
         } else {
             let what = match member.name.name.as_str() {
                 "logp" => "a density",
