@@ -128,7 +128,7 @@ fn check_dist(program: &Program, dist: &Dist, report: &mut dyn FnMut(String)) {
     }
     for (name, func) in &dist.members {
         let (wanted, result) = match name.as_str() {
-            "cdf" | "ccdf" => (Some(with(&[dist.value])), Some(Type::REAL)),
+            "cdf" | "ccdf" => (Some(with(&[Type::REAL])), Some(Type::REAL)),
             "quantile" | "cquantile" => (Some(with(&[Type::REAL])), None),
             "mean" | "variance" => (Some(params.clone()), None),
             _ => (None, None),
@@ -571,8 +571,12 @@ impl<'a> Checker<'a> {
             Rhs::Member(name, dist, args) => {
                 let over = self.dist_use(dist)?;
                 match name.as_str() {
-                    "logp" | "cdf" | "ccdf" => {
+                    "logp" => {
                         self.args(args, &[over], name.as_str());
+                        Some(Type::REAL)
+                    }
+                    "cdf" | "ccdf" => {
+                        self.args(args, &[Type::REAL], name.as_str());
                         Some(Type::REAL)
                     }
                     "quantile" | "cquantile" => {
