@@ -321,7 +321,13 @@ impl<'a> Checker<'a> {
             StmtKind::Factor { site, weight, path } => {
                 self.random("factor");
                 self.want_atom(weight, Type::REAL, "a weight");
-                self.site(*site, SiteKind::Factor, Some(Type::UNIT));
+                // An observation may have become a factor of its density.
+                match self.program.sites.get(site.0 as usize) {
+                    Some(place) if place.kind == SiteKind::Observe => {}
+                    _ => {
+                        self.site(*site, SiteKind::Factor, Some(Type::UNIT));
+                    }
+                }
                 self.path(path);
             }
         }
