@@ -17,21 +17,27 @@ use std::sync::Arc;
 pub(crate) enum MemberKind {
     /// `logp(x) = …`, a real number for a value
     OfValue,
+    /// `cdf(x) = …`, a real number for a number
+    OfNumber,
     /// `sample = …`, a value
     Sample,
     /// `quantile(q) = …`, a value for a number
     Quantile,
     /// `mean = …`, a number or the like
     Moment,
+    /// `check = …`, a condition on the parameters beyond their domains
+    Check,
     Unknown,
 }
 
 /// What the member of this name is.
 pub(crate) fn member_kind(name: Name) -> MemberKind {
     match name.as_str() {
-        "logp" | "cdf" | "ccdf" => MemberKind::OfValue,
+        "logp" => MemberKind::OfValue,
+        "cdf" | "ccdf" => MemberKind::OfNumber,
         "sample" => MemberKind::Sample,
-        "quantile" => MemberKind::Quantile,
+        "quantile" | "cquantile" => MemberKind::Quantile,
+        "check" => MemberKind::Check,
         "mean" | "variance" | "entropy" | "mode" | "median" => MemberKind::Moment,
         _ => MemberKind::Unknown,
     }
@@ -180,15 +186,46 @@ impl Infer<'_> {
         self.in_function(effect, |this| {
             this.bind_parameters(&decl.params, &mono.params);
             this.support(decl, value);
-            for member in &decl.members {
+            let essential = |member: &&DistMember| {
+                !matches!(member_kind(member.name.name), MemberKind::Moment | MemberKind::Quantile)
+                    && !matches!(member.name.name.as_str(), "cdf" | "ccdf")
+            };
+            for member in decl.members.iter().filter(essential) {
                 this.member(member, value, None);
             }
             this.solve();
+            let generic = mono.params.iter().any(|param| this.table.mentions_unknown(param.ty));
+            for member in decl.members.iter().filter(|member| !essential(member)) {
+                if generic {
+                    this.apart(|this| this.member(member, value, None));
+                } else {
+                    this.member(member, value, None);
+                }
+            }
+            this.solve();
         });
-        let missing = !decl.members.iter().any(|member| member.name.name.as_str() == "logp");
+        let known = decl.members.iter().all(|member| member_kind(member.name.name) != MemberKind::Unknown);
+        let missing = known && !decl.members.iter().any(|member| member.name.name.as_str() == "logp");
         if missing && !decl.members.iter().any(|member| member.name.name.as_str() == "sample") {
             self.report(error::empty_distribution(decl.name));
         }
+    }
+
+    /// Looks at a member that not every use of a distribution needs: a mean asks for numbers, a choice may be of anything.
+    /// What it asks of the parameters is forgotten; what is wrong in it is not.
+    fn apart(&mut self, inside: impl FnOnce(&mut Self)) {
+        self.solve();
+        let mark = self.table.mark();
+        let waiting = self.pending.clone();
+        let counts = (self.matches.len(), self.irrefutable.len(), self.unused.len());
+        inside(self);
+        self.solve();
+        self.pending = waiting;
+        self.matches.truncate(counts.0);
+        self.irrefutable.truncate(counts.1);
+        self.unused.truncate(counts.2);
+        self.record = super::Record::default();
+        self.table.undo(mark);
     }
 
     /// `on …`: a domain, or a type such as `a` or `[a]` whose values are all possible.
@@ -230,8 +267,8 @@ impl Infer<'_> {
     pub fn member(&mut self, member: &DistMember, value: Ty, wanted: Option<Ty>) {
         let kind = member_kind(member.name.name);
         let expected = match kind {
-            MemberKind::OfValue | MemberKind::Quantile => 1,
-            MemberKind::Sample | MemberKind::Moment => 0,
+            MemberKind::OfValue | MemberKind::OfNumber | MemberKind::Quantile => 1,
+            MemberKind::Sample | MemberKind::Moment | MemberKind::Check => 0,
             MemberKind::Unknown => {
                 self.report(error::unknown_member(member.name));
                 return;
@@ -244,7 +281,7 @@ impl Infer<'_> {
         let mark = self.mark_locals();
         if let Some(param) = member.params.first() {
             let ty = match kind {
-                MemberKind::Quantile => Ty::REAL,
+                MemberKind::Quantile | MemberKind::OfNumber => Ty::REAL,
                 _ => value,
             };
             if let Some(annotation) = param.ty {
@@ -257,8 +294,9 @@ impl Infer<'_> {
             self.bind_pattern(param.pattern, ty, LocalKind::Parameter, "a parameter");
         }
         let result = match (wanted, kind) {
+            (_, MemberKind::Check) => Some(Ty::BOOL),
             (Some(ty), _) => Some(ty),
-            (None, MemberKind::OfValue) => Some(Ty::REAL),
+            (None, MemberKind::OfValue | MemberKind::OfNumber) => Some(Ty::REAL),
             (None, MemberKind::Sample | MemberKind::Quantile) => Some(value),
             (None, _) => None,
         };
@@ -270,9 +308,7 @@ impl Infer<'_> {
             }
         };
         if kind == MemberKind::Sample {
-            let allowed = std::mem::replace(&mut self.draws_allowed, self.library);
             body(self);
-            self.draws_allowed = allowed;
         } else {
             let what = match member.name.name.as_str() {
                 "logp" => "a density",

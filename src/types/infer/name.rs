@@ -17,7 +17,7 @@ pub(crate) enum Meaning {
     Value(NameUse, Ty),
     /// Definitions, more than one where the name is overloaded.
     Definitions(Arc<[Candidate]>),
-    Module(Entity),
+    Module,
     Unknown,
 }
 
@@ -27,7 +27,16 @@ impl Infer<'_> {
             return Meaning::Local(*place);
         }
         let env = self.env;
-        self.meaning_of(env.lookup(self.scope, name), name)
+        self.meaning_of(env.lookup_outside(self.scope, name, self.own), name)
+    }
+
+    /// The meaning of a name where a type is expected: where that is a domain, domains come before definitions.
+    pub fn meaning_for(&mut self, name: Name, hint: Hint) -> Meaning {
+        let wants_domain = hint.is_some_and(|(ty, _)| matches!(self.table.node(ty), Node::Domain(_)));
+        if wants_domain && self.local(name).is_none() && self.env.domains.contains_key(&name) {
+            return self.domain_meaning(name);
+        }
+        self.meaning(name)
     }
 
     /// The meaning of a name behind a dot: of an imported file or library module.
@@ -63,7 +72,7 @@ impl Infer<'_> {
                     Meaning::Value(NameUse::Global(*bind), Ty::ERROR)
                 }
             },
-            [module @ (Entity::Module(_) | Entity::Library)] => Meaning::Module(*module),
+            [Entity::Module(_) | Entity::Library] => Meaning::Module,
             several => {
                 let mut candidates = Vec::new();
                 for entity in several {
@@ -95,7 +104,7 @@ impl Infer<'_> {
 
     /// The type of a name used as a value.
     pub fn name(&mut self, expr: ExprId, name: Name, hint: Hint) -> Ty {
-        let meaning = self.meaning(name);
+        let meaning = self.meaning_for(name, hint);
         self.value_of(expr, name, meaning, hint)
     }
 
@@ -130,7 +139,7 @@ impl Infer<'_> {
                     ty
                 }
             },
-            Meaning::Module(_) => {
+            Meaning::Module => {
                 self.report(error::module_as_value(span, name));
                 Ty::ERROR
             }
