@@ -82,7 +82,11 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>, world: Arc<dyn World>
     let status = match Cli::try_parse_from(arguments) {
         Err(error) => {
             let text = if colour { error.render().ansi().to_string() } else { error.render().to_string() };
-            if error.use_stderr() { face.complain(&text) } else { face.print(&text) }
+            if error.use_stderr() {
+                face.complain(&text)
+            } else {
+                face.print(&text)
+            }
             if error.use_stderr() { Status::Usage } else { Status::Done }
         }
         Ok(cli) => match cli.command {

@@ -32,6 +32,8 @@ impl Repl {
     #[cfg(not(feature = "repl"))]
     pub fn run(&self, face: &Face) -> Status {
         let _ = (&self.file, self.seed, face.interactive);
-        face.usage("this build of borel has no REPL\n  = help: build it with the feature `repl`: cargo build --features repl")
+        face.usage(
+            "this build of borel has no REPL\n  = help: build it with the feature `repl`: cargo build --features repl",
+        )
     }
 }

@@ -177,12 +177,8 @@ impl Run {
     /// The options of the method, as name and text.
     fn method_options(&self) -> Result<Vec<(String, String)>, String> {
         let mut options = Vec::new();
-        let named = [
-            ("draws", self.draws),
-            ("warmup", self.warmup),
-            ("chains", self.chains),
-            ("particles", self.particles),
-        ];
+        let named =
+            [("draws", self.draws), ("warmup", self.warmup), ("chains", self.chains), ("particles", self.particles)];
         for (name, value) in named {
             options.extend(value.map(|n| (name.to_string(), n.to_string())));
         }
@@ -199,7 +195,8 @@ impl Run {
 
     /// An option that only inference of a model understands.
     fn inference_option(&self, options: &[(String, String)]) -> Option<String> {
-        let named = [("--model", self.model.is_some()), ("--method", self.method.is_some()), ("--out", self.out.is_some())];
+        let named =
+            [("--model", self.model.is_some()), ("--method", self.method.is_some()), ("--out", self.out.is_some())];
         let named = named.into_iter().find(|(_, given)| *given).map(|(name, _)| name.to_string());
         named.or_else(|| options.first().map(|(name, _)| format!("the option `{name}`")))
     }
