@@ -129,7 +129,7 @@ fn check_dist(program: &Program, dist: &Dist, report: &mut dyn FnMut(String)) {
     for (name, func) in &dist.members {
         let (wanted, result) = match name.as_str() {
             "cdf" | "ccdf" => (Some(with(&[dist.value])), Some(Type::REAL)),
-            "quantile" => (Some(with(&[Type::REAL])), None),
+            "quantile" | "cquantile" => (Some(with(&[Type::REAL])), None),
             "mean" | "variance" => (Some(params.clone()), None),
             _ => (None, None),
         };
@@ -575,7 +575,7 @@ impl<'a> Checker<'a> {
                         self.args(args, &[over], name.as_str());
                         Some(Type::REAL)
                     }
-                    "quantile" => {
+                    "quantile" | "cquantile" => {
                         self.args(args, &[Type::REAL], name.as_str());
                         bound
                     }

@@ -605,12 +605,10 @@ impl Machine {
                         Value::Variant(v) => nums[d as usize] = u64::from(v.tag),
                         other => fail!(wrong("a variant", other)),
                     },
-                    Instr::Switch { a, table } => {
-                        match func.switches[table as usize].get(nums[a as usize] as usize) {
-                            Some(to) => pc = *to as usize,
-                            None => fail!(Fault::internal("a tag outside its switch")),
-                        }
-                    }
+                    Instr::Switch { a, table } => match func.switches[table as usize].get(nums[a as usize] as usize) {
+                        Some(to) => pc = *to as usize,
+                        None => fail!(Fault::internal("a tag outside its switch")),
+                    },
                     Instr::Make { make } => general::make(&func.makes[make as usize], nums, objs, constants),
                     Instr::General { general } => {
                         let done = general::run(func, general, nums, objs, &mut self.printed);
