@@ -97,12 +97,7 @@ impl Lowerer {
             })?;
             let logp = self.scalar_logp(facts, decl, &key, check)?;
             let sample = if has("sample") {
-                let member = self.member(&key, "sample", &[], key.value);
-                Some(self.wrapper(facts, decl, &key, "sample", |body, params, _| {
-                    body.call_unit(check, params);
-                    body.frame().random = true;
-                    Ok(body.call_plain(member, params.to_vec(), key.value))
-                })?)
+                Some(self.member(&key, "sample", &[], key.value))
             } else {
                 None
             };
@@ -680,6 +675,11 @@ impl Body<'_> {
             "inside" => self.inside(decl, instance),
             _ => match decl.members.iter().find(|m| m.name.name.as_str() == member) {
                 Some(written) => {
+                    if member == "sample" {
+                        // Drawing checks the parameters as weighing does.
+                        self.check_before(instance);
+                        self.frame().random = true;
+                    }
                     let atom = self.expr(written.body)?;
                     let span = self.ast().expr(written.body).span;
                     self.coerce(atom, instance.result, span)
@@ -692,6 +692,21 @@ impl Body<'_> {
                     .hint(format!("add a member `{member}(…) = …`")),
                 ]),
             },
+        }
+    }
+
+    /// Calls the check of the distribution whose member is being lowered.
+    fn check_before(&mut self, instance: &Instance) {
+        let key = DistKey {
+            item: instance.item,
+            params: instance.params.clone(),
+            lifted: Vec::new(),
+            value: instance.result,
+        };
+        let check = self.lowerer.dists.get(&key).and_then(|id| self.lowerer.program.dists[id.0 as usize].check);
+        if let Some(check) = check {
+            let params: Vec<Atom> = self.frame_ref().params.iter().map(|v| Atom::Var(*v)).collect();
+            self.call_unit(check, &params);
         }
     }
 
