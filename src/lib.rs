@@ -3,7 +3,9 @@
 pub mod core;
 pub mod data;
 pub mod exec;
+pub mod infer;
 pub mod lower;
+pub mod model;
 pub mod passes;
 pub mod posterior;
 pub mod prim;

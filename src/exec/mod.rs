@@ -1,3 +1,4 @@
 //! Engines that run Core, and the views of a program that they give to inference.
 
 pub mod machine;
+pub mod view;

@@ -135,8 +135,8 @@ impl Lowerer {
         body: impl FnOnce(&mut Body<'_>, &[Atom], &Atom) -> Lowered<Atom>,
     ) -> Lowered<FuncId> {
         let more = match name {
-            "logp" | "cdf" | "ccdf" => Some(key.value),
-            "quantile" | "cquantile" => Some(Type::REAL),
+            "logp" => Some(key.value),
+            "cdf" | "ccdf" | "quantile" | "cquantile" => Some(Type::REAL),
             _ => None,
         };
         let full = intern(&format!("{}.{name}{}", decl.name.name, if key.lifted.is_empty() { "" } else { "*" }));
@@ -291,7 +291,7 @@ impl Lowerer {
         let has = |name: &str| decl.members.iter().any(|m| m.name.name.as_str() == name);
         let name = member.as_str();
         let (more, result): (&[Type], Type) = match name {
-            "cdf" | "ccdf" => (&[key.value], Type::REAL),
+            "cdf" | "ccdf" => (&[Type::REAL], Type::REAL),
             "quantile" | "cquantile" => (&[Type::REAL], key.value),
             "mean" | "variance" => (&[], mean_type(key.value)),
             _ => return Ok(()),

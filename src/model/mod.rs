@@ -161,6 +161,8 @@ pub trait Branching {
     fn begin(&mut self) -> Result<Branch<Self::State>, Fault>;
     /// A copy of the run with a value for its choice, up to the next choice; also the log weight gained on the way.
     fn choose(&mut self, state: &Self::State, value: &Value) -> Result<(Branch<Self::State>, f64), Fault>;
+    /// The log weight gained before the first choice of a run.
+    fn gained(&self, state: &Self::State) -> f64;
     /// Whether two states have the same future.
     fn same_future(&self, a: &Self::State, b: &Self::State) -> bool;
     /// Hashes what `same_future` compares.

@@ -34,7 +34,7 @@ pub(super) const ROWS: &[Row] = &[
         "The probability of a value up to `x`.\nexample: cdf(Normal(0, 1), 0) == 0.5",
     ),
     Row::intrinsic(
-        "fn cdf(d: Dist<Int>, x: Int) -> Real",
+        "fn cdf(d: Dist<Int>, x: Real) -> Real",
         "The probability of a value up to `x`.\nexample: cdf(Bernoulli(0.25), 0) == 0.75",
     ),
     Row::intrinsic(
@@ -44,6 +44,22 @@ pub(super) const ROWS: &[Row] = &[
     Row::intrinsic(
         "fn quantile(d: Dist<Int>, q: Real) -> Int",
         "The least value whose `cdf` reaches `q`.\nexample: quantile(Bernoulli(0.25), 0.8) == 1",
+    ),
+    Row::intrinsic(
+        "fn ccdf(d: Dist<Real>, x: Real) -> Real",
+        "The probability of a value above `x`, with its digits kept far in the upper tail.\nexample: ccdf(Normal(0, 1), 0) == 0.5",
+    ),
+    Row::intrinsic(
+        "fn ccdf(d: Dist<Int>, x: Real) -> Real",
+        "The probability of a value above `x`.\nexample: ccdf(Bernoulli(0.25), 0) == 0.25",
+    ),
+    Row::intrinsic(
+        "fn cquantile(d: Dist<Real>, q: Real) -> Real",
+        "The value above which the probability is `q`.\nexample: cquantile(Normal(0, 1), 0.5) == 0",
+    ),
+    Row::intrinsic(
+        "fn cquantile(d: Dist<Int>, q: Real) -> Int",
+        "The least value above which the probability is at most `q`.\nexample: cquantile(Bernoulli(0.25), 0.5) == 0",
     ),
     Row::intrinsic("fn mean(d: Dist<Real>) -> Real", "The mean of a distribution.\nexample: mean(Normal(2, 1)) == 2"),
     Row::intrinsic(

@@ -5,6 +5,7 @@
 
 mod arguments;
 mod arith;
+mod domains;
 mod draws;
 mod intrinsic;
 mod linalg;
@@ -70,6 +71,7 @@ pub fn rows() -> &'static [&'static [Row]] {
         linalg::ROWS,
         strings::ROWS,
         draws::ROWS,
+        domains::ROWS,
     ]
 }
 

@@ -43,6 +43,8 @@ pub enum Domain {
     Product(Vec<Domain>),
     /// Arrays of `n` elements of one domain.
     Power(Box<Domain>, usize),
+    /// Values of any of the parts.
+    Union(Vec<Domain>),
     /// Nothing is known.
     Any,
 }
@@ -66,6 +68,7 @@ impl Domain {
             (Domain::Natural, Value::Int(n)) => *n >= 0,
             (Domain::IntRange(lo, hi), Value::Int(n)) => lo <= n && n <= hi,
             (Domain::Values(all), v) => all.contains(v),
+            (Domain::Union(parts), v) => parts.iter().any(|d| d.contains(v)),
             (Domain::Product(parts), v) => {
                 v.array_len() == Some(parts.len())
                     && parts.iter().enumerate().all(|(i, d)| v.element(i).is_some_and(|x| d.contains(&x)))
@@ -144,10 +147,80 @@ impl Domain {
         }
     }
 
+    /// Whether the domain is finite or countable.
+    pub fn is_discrete(&self) -> bool {
+        match self {
+            Domain::Union(parts) => parts.iter().all(Domain::is_discrete),
+            other => matches!(other.size(), Size::Finite(_) | Size::Countable),
+        }
+    }
+
+    /// The values of all the parts: one of them where all are the same, the hull of intervals.
+    pub fn union(parts: Vec<Domain>) -> Domain {
+        let Some(first) = parts.first().cloned() else {
+            return Domain::Values(Vec::new());
+        };
+        if parts.iter().all(|part| crate::value::hash::same_domain(part, &first)) {
+            return first;
+        }
+        let bounds: Option<Vec<(f64, f64)>> = parts.iter().map(Domain::real_bounds).collect();
+        if let Some(bounds) = bounds {
+            let low = bounds.iter().map(|b| b.0).fold(f64::INFINITY, f64::min);
+            let high = bounds.iter().map(|b| b.1).fold(f64::NEG_INFINITY, f64::max);
+            return Domain::Interval(low, high);
+        }
+        let whole = parts.iter().any(|p| matches!(p, Domain::Natural | Domain::Int));
+        if whole && parts.iter().all(|p| matches!(p, Domain::Natural | Domain::Int | Domain::IntRange(..))) {
+            let negative = parts.iter().any(|p| match p {
+                Domain::Int => true,
+                Domain::IntRange(low, _) => *low < 0,
+                _ => false,
+            });
+            return if negative { Domain::Int } else { Domain::Natural };
+        }
+        Domain::Union(parts)
+    }
+
+    /// The ends of a domain of reals.
+    pub fn real_bounds(&self) -> Option<(f64, f64)> {
+        Some(match self {
+            Domain::Real => (f64::NEG_INFINITY, f64::INFINITY),
+            Domain::Positive | Domain::NonNegative => (0.0, f64::INFINITY),
+            Domain::UnitInterval => (0.0, 1.0),
+            Domain::Interval(a, b) => (*a, *b),
+            _ => return None,
+        })
+    }
+
+    /// The values between two numbers, both included.
+    pub fn restrict(&self, low: f64, high: f64) -> Domain {
+        if let Some((a, b)) = self.real_bounds() {
+            return Domain::Interval(a.max(low), b.min(high));
+        }
+        let (a, b) = match self {
+            Domain::Natural => (0.0, f64::INFINITY),
+            Domain::Int => (f64::NEG_INFINITY, f64::INFINITY),
+            Domain::IntRange(a, b) => (*a as f64, *b as f64),
+            Domain::Values(all) => {
+                let kept = all.iter().filter(|v| v.as_real().is_some_and(|x| low <= x && x <= high));
+                return Domain::Values(kept.cloned().collect());
+            }
+            other => return other.clone(),
+        };
+        let (a, b) = (a.max(low.ceil()), b.min(high.floor()));
+        match (a.is_finite(), b.is_finite()) {
+            (true, true) => Domain::IntRange(a as i64, b as i64),
+            (true, false) => Domain::IntRange(a as i64, i64::MAX),
+            (false, true) => Domain::IntRange(i64::MIN, b as i64),
+            (false, false) => Domain::Int,
+        }
+    }
+
     /// How many values the domain has.
     pub fn size(&self) -> Size {
         match self {
             Domain::Bool => Size::Finite(2.0),
+            Domain::IntRange(i64::MIN, _) | Domain::IntRange(_, i64::MAX) => Size::Countable,
             Domain::IntRange(lo, hi) => Size::Finite((*hi as f64 - *lo as f64 + 1.0).max(0.0)),
             Domain::Values(all) => Size::Finite(all.len() as f64),
             Domain::Int | Domain::Natural => Size::Countable,
@@ -161,10 +234,22 @@ impl Domain {
             }
             Domain::Power(d, n) => power(std::iter::repeat_n(d.size(), *n)),
             Domain::Product(parts) => power(parts.iter().map(Domain::size)),
+            Domain::Union(parts) => sum(parts.iter().map(Domain::size)),
             Domain::Any => Size::Unknown,
             _ => Size::Continuous,
         }
     }
+}
+
+fn sum(sizes: impl Iterator<Item = Size>) -> Size {
+    let mut total = 0.0;
+    for size in sizes {
+        match size {
+            Size::Finite(n) => total += n,
+            other => return other,
+        }
+    }
+    Size::Finite(total)
 }
 
 fn power(sizes: impl Iterator<Item = Size>) -> Size {

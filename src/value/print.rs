@@ -263,6 +263,16 @@ impl Display for Domain {
                 f.write_str("])")
             }
             Domain::Power(domain, n) => write!(f, "Power({domain}, {n})"),
+            Domain::Union(parts) => {
+                f.write_str("Union([")?;
+                for (k, part) in parts.iter().enumerate() {
+                    if k > 0 {
+                        f.write_str(", ")?;
+                    }
+                    write!(f, "{part}")?;
+                }
+                f.write_str("])")
+            }
             Domain::Any => f.write_str("Any"),
         }
     }

@@ -228,6 +228,7 @@ impl Parser<'_> {
         }
         match word {
             "Values" => return Ok(Domain::Values(self.list(")", Self::value)?)),
+            "Union" => return Ok(Domain::Union(self.list(")", Self::domain)?)),
             "Product" => return Ok(Domain::Product(self.list(")", Self::domain)?)),
             _ => {}
         }

@@ -147,6 +147,11 @@ impl Printer<'_> {
                 self.list(values, |p, v| p.value(v));
                 self.text(")");
             }
+            Domain::Union(parts) => {
+                self.text("Union(");
+                self.list(parts, |p, d| p.domain(d));
+                self.text(")");
+            }
             Domain::Product(parts) => {
                 self.text("Product(");
                 self.list(parts, |p, d| p.domain(d));

@@ -832,6 +832,31 @@ impl Machine {
         self.push_choice(code, func, sample, Member::Sample, d, true, false)
     }
 
+    /// Whether the distribution at the choice where the machine is paused can be drawn from.
+    pub fn can_draw(&self, code: &Code, func: u32, sample: u32) -> bool {
+        let dist = match &code.funcs[func as usize].samples[sample as usize].dist {
+            DistArg::Known { dist, .. } => *dist,
+            DistArg::Value(o) => match self.dist_value(code, func, self.frames[self.frames.len() - 1], *o) {
+                Ok(dist) => return self.can_draw_value(code, &dist),
+                Err(_) => return false,
+            },
+        };
+        code.dists[dist as usize].sample.is_some()
+    }
+
+    /// A distribution of distributions can be drawn from when its parts can.
+    fn can_draw_value(&self, code: &Code, dist: &DistValue) -> bool {
+        let part = |value: &Value| match value {
+            Value::Dist(inner) => self.can_draw_value(code, inner),
+            Value::Values(items) => match items.first() {
+                Some(Value::Dist(inner)) => self.can_draw_value(code, inner),
+                _ => true,
+            },
+            _ => true,
+        };
+        code.dists[dist.dist as usize].sample.is_some() && dist.args.iter().all(part)
+    }
+
     /// The address of the choice where the machine is paused.
     #[inline]
     pub fn choice_address(&self, code: &Code, func: u32, sample: u32) -> u64 {

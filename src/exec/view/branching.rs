@@ -111,6 +111,7 @@ impl Branching for BranchingView {
     fn choose(&mut self, state: &State, value: &Value) -> Result<(Branch<State>, f64), Fault> {
         let code = Arc::clone(&self.model.code);
         let mut next = state.clone();
+        next.machine.log_weight = 0.0;
         if self.model.record
             && let Some(name) = choice_name(&next.machine, &code, state.func, state.sample)
         {
@@ -118,6 +119,10 @@ impl Branching for BranchingView {
         }
         next.machine.supply(&code, state.func, state.sample, value.clone())?;
         self.go(next)
+    }
+
+    fn gained(&self, state: &State) -> f64 {
+        state.machine.log_weight
     }
 
     fn same_future(&self, a: &State, b: &State) -> bool {
@@ -172,6 +177,8 @@ pub(super) fn outcomes(machine: &mut Machine, code: &Code, func: u32, sample: u3
             let mut k = 0i64;
             while mass < 1.0 - TAIL && (k as f64) < MOST_OUTCOMES {
                 let values: &[i64] = match (&*support, k) {
+                    (Domain::IntRange(low, i64::MAX), _) => &[low.saturating_add(k)],
+                    (Domain::IntRange(i64::MIN, high), _) => &[high.saturating_sub(k)],
                     (Domain::Natural, _) | (_, 0) => &[k],
                     (Domain::Int, _) => &[k, -k],
                     _ => return cannot(format!("its support {support} has no order")),

@@ -1,0 +1,170 @@
+//! Exact inference: every path of a model whose choices are finite or countable, merging paths that reach the same state.
+//!
+//! Paths advance in step, one choice at a time. States with the same future are one state with the sum of their weights, which turns a
+//! loop over finite states into the forward recursion without the program saying so.
+
+use crate::model::{Branch, Branching, Dead};
+use crate::posterior::{Info, Posterior, log_sum_exp};
+use crate::value::hash::Key;
+use crate::value::{Fault, Value};
+use std::collections::HashMap;
+use std::collections::hash_map::DefaultHasher;
+use std::hash::Hasher;
+
+/// Bounds on an enumeration.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Stop when the paths not yet followed hold less than this share of the mass found.
+    pub tolerance: f64,
+    /// The most states held at once.
+    pub states: usize,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options { tolerance: 1e-13, states: 1_000_000 }
+    }
+}
+
+/// The unnormalised measure of a model: values with the logs of their masses.
+#[derive(Clone, Debug, Default)]
+pub struct Measure {
+    pub masses: Vec<(Value, f64)>,
+    /// The share of the mass that was not followed, an upper estimate.
+    pub remainder: f64,
+    /// How many times a path was extended.
+    pub paths: u64,
+    /// Paths that ended because a parameter lay outside its domain.
+    pub domain_faults: u64,
+    /// One of those.
+    pub example_fault: Option<Fault>,
+}
+
+/// A state with its weight, and the values that its choice may take.
+struct Path<S> {
+    state: S,
+    outcomes: Vec<(Value, f64)>,
+    log_weight: f64,
+}
+
+/// The measure of a model.
+pub fn measure<B: Branching>(model: &mut B, options: Options) -> Result<Measure, Fault> {
+    let mut masses: HashMap<Key, f64> = HashMap::new();
+    let mut order: Vec<Key> = Vec::new();
+    let mut result = Measure::default();
+    let mut missing = f64::NEG_INFINITY;
+    let mut total = f64::NEG_INFINITY;
+    let mut layer: Vec<Path<B::State>> = Vec::new();
+    let mut add = |value: Value, named: Vec<(String, Value)>, log_weight: f64, total: &mut f64| {
+        let value = if named.is_empty() || !matches!(value, Value::Unit) { value } else { named_record(named) };
+        let key = Key(value);
+        *total = log_add(*total, log_weight);
+        match masses.get_mut(&key) {
+            Some(mass) => *mass = log_add(*mass, log_weight),
+            None => {
+                order.push(Key(key.0.clone()));
+                masses.insert(key, log_weight);
+            }
+        }
+    };
+    match model.begin()? {
+        Branch::Done { value, named, log_weight } => add(value, named, log_weight, &mut total),
+        Branch::Dead(dead) => result.note(dead),
+        Branch::Choice { state, outcomes } => {
+            // The weight of a first stretch without choices is the same for all paths.
+            let log_weight = model.gained(&state);
+            if outcomes.missing > 0.0 {
+                missing = log_add(missing, log_weight + outcomes.missing.ln());
+            }
+            layer.push(Path { state, outcomes: outcomes.values, log_weight });
+        }
+    }
+    while !layer.is_empty() {
+        let pending = log_sum_exp(&layer.iter().map(|path| path.log_weight).collect::<Vec<_>>());
+        if pending - log_add(total, pending) < options.tolerance.ln() {
+            missing = log_add(missing, pending);
+            break;
+        }
+        let mut next: Vec<Path<B::State>> = Vec::new();
+        let mut places: HashMap<u64, Vec<u32>> = HashMap::new();
+        for path in layer {
+            for (value, logp) in &path.outcomes {
+                let before = path.log_weight + logp;
+                result.paths += 1;
+                let (branch, gained) = model.choose(&path.state, value)?;
+                let log_weight = before + gained;
+                match branch {
+                    Branch::Done { value, named, .. } => add(value, named, log_weight, &mut total),
+                    Branch::Dead(dead) => result.note(dead),
+                    Branch::Choice { state, outcomes } => {
+                        if outcomes.missing > 0.0 {
+                            missing = log_add(missing, log_weight + outcomes.missing.ln());
+                        }
+                        let mut hasher = DefaultHasher::new();
+                        model.hash_future(&state, &mut hasher);
+                        let bucket = places.entry(hasher.finish()).or_default();
+                        match bucket.iter().find(|k| model.same_future(&next[**k as usize].state, &state)) {
+                            Some(k) => {
+                                let known = &mut next[*k as usize];
+                                known.log_weight = log_add(known.log_weight, log_weight);
+                            }
+                            None => {
+                                if next.len() >= options.states {
+                                    return Err(Fault::limit(format!(
+                                        "more than {} different states are reached: too many to enumerate",
+                                        options.states
+                                    ))
+                                    .hint("use `smc` or `mh`, or allow more with the option `states`"));
+                                }
+                                bucket.push(next.len() as u32);
+                                next.push(Path { state, outcomes: outcomes.values, log_weight });
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        layer = next;
+    }
+    result.remainder = if missing == f64::NEG_INFINITY { 0.0 } else { (missing - log_add(total, missing)).exp() };
+    result.masses = order
+        .into_iter()
+        .map(|key| {
+            let mass = masses.get(&key).copied().unwrap_or(f64::NEG_INFINITY);
+            (key.0.clone(), mass)
+        })
+        .collect();
+    Ok(result)
+}
+
+impl Measure {
+    fn note(&mut self, dead: Dead) {
+        if let Dead::Domain(fault) = dead {
+            self.domain_faults += 1;
+            self.example_fault.get_or_insert(*fault);
+        }
+    }
+
+    /// The measure, normalised, as a posterior.
+    pub fn posterior(self, model: &str) -> Posterior {
+        let mut posterior = Posterior::exact(model, "enumerate", self.masses);
+        posterior.remainder = Some(self.remainder);
+        posterior.info.push(("paths".into(), Info::Count(self.paths)));
+        if self.domain_faults > 0 {
+            posterior.info.push(("domain_faults".into(), Info::Count(self.domain_faults)));
+        }
+        posterior
+    }
+}
+
+/// The log of the sum of two exponentials.
+fn log_add(a: f64, b: f64) -> f64 {
+    let (high, low) = if a >= b { (a, b) } else { (b, a) };
+    if low == f64::NEG_INFINITY { high } else { high + (low - high).exp().ln_1p() }
+}
+
+/// Named choices as one value: the result of a model that returns nothing.
+pub fn named_record(named: Vec<(String, Value)>) -> Value {
+    let names: Vec<crate::source::Name> = named.iter().map(|(name, _)| name.as_str().into()).collect();
+    Value::record(crate::value::record_names(&names), named.into_iter().map(|(_, value)| value).collect())
+}

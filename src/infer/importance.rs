@@ -1,0 +1,130 @@
+//! Importance sampling from the prior: independent runs with their weights.
+
+use super::enumerate::named_record;
+use crate::model::{Dead, Forward, Production, Random, Weighted};
+use crate::posterior::{Chain, Info, Named, Posterior, Warning, log_sum_exp};
+use crate::source::Name;
+use crate::value::{Fault, Value};
+use rayon::prelude::*;
+
+/// Many runs: what they gave, and how many had no weight.
+#[derive(Default)]
+pub(super) struct Runs {
+    pub kept: Vec<Weighted>,
+    /// Runs of weight zero, by the site that refused them.
+    pub refused: std::collections::BTreeMap<u32, u64>,
+    pub domain_faults: u64,
+    pub example: Option<String>,
+}
+
+impl Runs {
+    pub(super) fn add(&mut self, result: Result<Weighted, Dead>) -> bool {
+        match result {
+            Ok(run) => {
+                self.kept.push(run);
+                return true;
+            }
+            Err(Dead::Zero(site)) => *self.refused.entry(site).or_default() += 1,
+            Err(Dead::Domain(fault)) => {
+                self.domain_faults += 1;
+                self.example.get_or_insert_with(|| fault.message.clone());
+            }
+        }
+        false
+    }
+
+    fn append(&mut self, other: Runs) {
+        self.kept.extend(other.kept);
+        for (site, count) in other.refused {
+            *self.refused.entry(site).or_default() += count;
+        }
+        self.domain_faults += other.domain_faults;
+        if self.example.is_none() {
+            self.example = other.example;
+        }
+    }
+}
+
+/// The value of a run: what it returned, or its named choices when it returned nothing.
+pub(super) fn value_of(value: Value, named: &[(String, Value)]) -> Value {
+    if matches!(value, Value::Unit) && !named.is_empty() { named_record(named.to_vec()) } else { value }
+}
+
+/// The named choices of a draw.
+pub(super) fn names_of(named: Vec<(String, Value)>) -> Named {
+    let names: Vec<Name> = named.iter().map(|(name, _)| name.as_str().into()).collect();
+    Named { names: names.into(), values: named.into_iter().map(|(_, value)| value).collect() }
+}
+
+/// `draws` runs of a model, with their weights; `view` makes a view for each thread.
+pub fn importance<F: Forward>(
+    view: impl Fn() -> F + Sync,
+    draws: usize,
+    all: bool,
+    random: &mut dyn Random,
+) -> Result<Posterior, Fault> {
+    let runs = match random.generator() {
+        Some(generator) => {
+            let base = generator.stream(0x696d_706f_7274);
+            generator.next_u64();
+            // Run k has the stream of its number, whichever thread makes it.
+            let chunk = 256usize;
+            let parts: Vec<Result<Runs, Fault>> = (0..draws.div_ceil(chunk))
+                .into_par_iter()
+                .map(|part| {
+                    let mut view = view();
+                    let mut runs = Runs::default();
+                    for k in part * chunk..draws.min((part + 1) * chunk) {
+                        runs.add(view.run(&mut Production(base.stream(k as u64)))?);
+                    }
+                    Ok(runs)
+                })
+                .collect();
+            let mut runs = Runs::default();
+            for part in parts {
+                runs.append(part?);
+            }
+            runs
+        }
+        None => {
+            let mut view = view();
+            let mut runs = Runs::default();
+            for _ in 0..draws {
+                runs.add(view.run(random)?);
+            }
+            runs
+        }
+    };
+    let log_weights: Vec<f64> = runs.kept.iter().map(|run| run.log_weight).collect();
+    let total = log_sum_exp(&log_weights);
+    let mut chain = Chain { log_weights: Some(log_weights.clone()), ..Chain::default() };
+    let mut named = Vec::new();
+    for run in runs.kept {
+        chain.draws.push(value_of(run.value, &run.named));
+        named.push(names_of(run.named));
+    }
+    chain.named = all.then_some(named);
+    let mut posterior = Posterior::new("", "importance", vec![chain]);
+    let n = draws as f64;
+    posterior.log_evidence = Some(total - n.ln());
+    // The delta method: the standard error of the mean weight over the mean weight.
+    let squares: f64 = log_weights.iter().map(|w| (2.0 * (w - total)).exp()).sum();
+    posterior.log_evidence_se = (total > f64::NEG_INFINITY).then(|| (squares - 1.0 / n).max(0.0).sqrt());
+    if posterior.is_empty() {
+        posterior.warnings.push(Warning::AllDead { place: None });
+    }
+    note_domain_faults(&mut posterior, runs.domain_faults, runs.example);
+    let refused: u64 = runs.refused.values().sum();
+    if refused > 0 {
+        posterior.info.push(("zero_weight_runs".into(), Info::Count(refused)));
+    }
+    Ok(posterior)
+}
+
+/// Counts runs that ended outside a parameter's domain.
+pub(super) fn note_domain_faults(posterior: &mut Posterior, count: u64, example: Option<String>) {
+    if count > 0 {
+        posterior.info.push(("domain_faults".into(), Info::Count(count)));
+        posterior.warnings.push(Warning::DomainFaults { count, example: example.unwrap_or_default() });
+    }
+}

@@ -1,0 +1,349 @@
+//! Single-site Metropolis-Hastings on traces.
+//!
+//! A step picks a choice uniformly, proposes another value for it, and runs the program again with the other choices kept. The
+//! acceptance ratio counts the choices that appear and disappear and the lengths of both traces (Wingate, Stuhlmüller and Goodman 2011,
+//! with the correction of Kiselyov 2016). Step sizes are adapted during warm-up and fixed afterwards.
+
+use super::enumerate::named_record;
+use super::importance::names_of;
+use super::proposal::{Move, Tuning, propose};
+use crate::model::{Dead, Production, Random, Trace, Traced};
+use crate::posterior::{Chain, Info, Posterior, Warning};
+use crate::value::{Fault, Value};
+use rayon::prelude::*;
+use std::collections::BTreeMap;
+
+/// How chains are run.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    pub draws: usize,
+    /// Draws that are thrown away while step sizes adapt.
+    pub warmup: usize,
+    pub chains: usize,
+    /// Steps for each draw; none for as many as there are choices.
+    pub steps: Option<usize>,
+    /// Keep every named choice.
+    pub all: bool,
+    /// How many first traces to try before giving up.
+    pub tries: usize,
+}
+
+/// A chain in progress.
+pub struct Sampler<T> {
+    view: T,
+    trace: Trace,
+    next: Trace,
+    /// By the number of a choice's info.
+    tunings: Vec<Option<Tuning>>,
+    adapting: bool,
+    pub domain_faults: u64,
+    pub example: Option<String>,
+    pub steps: u64,
+    pub accepted: u64,
+}
+
+impl<T: Traced> Sampler<T> {
+    /// A chain at a first trace of positive weight.
+    pub fn start(mut view: T, tries: usize, random: &mut dyn Random) -> Result<Sampler<T>, Fault> {
+        let mut trace = Trace::default();
+        let mut refused: BTreeMap<u32, usize> = BTreeMap::new();
+        let mut domain_faults = 0;
+        let mut example: Option<String> = None;
+        for _ in 0..tries {
+            match view.generate(random, &mut trace)? {
+                Ok(()) => {
+                    return Ok(Sampler {
+                        view,
+                        trace,
+                        next: Trace::default(),
+                        tunings: Vec::new(),
+                        adapting: false,
+                        domain_faults,
+                        example,
+                        steps: 0,
+                        accepted: 0,
+                    });
+                }
+                Err(Dead::Zero(site)) => *refused.entry(site).or_default() += 1,
+                Err(Dead::Domain(fault)) => {
+                    domain_faults += 1;
+                    example.get_or_insert(fault.message);
+                }
+            }
+        }
+        let mut fault = Fault::error(format!("no start of positive probability was found in {tries} tries"));
+        if let Some((site, count)) = refused.iter().max_by_key(|(_, count)| **count) {
+            fault = fault.hint(format!("`{}` refused {count} of them", view.site_name(*site)));
+        }
+        if let Some(example) = example {
+            fault = fault.hint(format!("{domain_faults} ended with: {example}"));
+        }
+        Err(fault.hint("soften hard conditions, or use `smc`, which conditions step by step"))
+    }
+
+    /// The current trace.
+    pub fn trace(&self) -> &Trace {
+        &self.trace
+    }
+
+    /// Adapts step sizes from now on, or stops doing so.
+    pub fn adapt(&mut self, adapting: bool) {
+        self.adapting = adapting;
+    }
+
+    fn tuning(&mut self, index: usize) -> usize {
+        let choice = &self.trace.choices[index];
+        let info = choice.info as usize;
+        if self.tunings.len() <= info {
+            self.tunings.resize(info + 1, None);
+        }
+        let support = &self.view.infos()[info].support;
+        let stale = self.tunings[info].as_ref().is_none_or(|t| {
+            // A choice whose size changed starts its tuning anew.
+            choice.value.array_len().is_some_and(|n| t.units > 1 && matches!(t.kind, Move::Additive | Move::Multiplicative | Move::Other | Move::Walk | Move::Reflected) && n != t.units && !matches!(choice.value, Value::Matrix(_)))
+        });
+        if stale {
+            self.tunings[info] = Some(Tuning::new(support, &choice.value));
+        }
+        info
+    }
+
+    /// How many choices may be moved: not those that no weight depends on.
+    fn movable(trace: &Trace) -> usize {
+        trace.choices.iter().filter(|c| !c.forward).count()
+    }
+
+    /// One step. The trace is left as it was when the proposal is refused.
+    pub fn step(&mut self, random: &mut dyn Random) -> Result<(), Fault> {
+        self.steps += 1;
+        let count = Self::movable(&self.trace);
+        if count == 0 {
+            return self.refresh(random);
+        }
+        let pick = uniform_index(count, random);
+        let all = self.trace.choices.len() == count;
+        let index = if all {
+            pick
+        } else {
+            let mut movable = self.trace.choices.iter().enumerate().filter(|(_, c)| !c.forward);
+            movable.nth(pick).map_or(0, |(k, _)| k)
+        };
+        let info = self.tuning(index);
+        let can_draw = self.view.infos()[info].can_draw;
+        let Some(tuning) = self.tunings[info].as_ref() else { return Ok(()) };
+        let (kind, units) = (tuning.kind, tuning.units);
+        let local = match (kind, can_draw) {
+            (Move::None, _) => false,
+            (_, false) => true,
+            // Both kinds of proposal are valid alone; a mixture with fixed probabilities is as well.
+            _ => random.flip(0.8),
+        };
+        let unit = if local && units > 1 { uniform_index(units, random) } else { 0 };
+        let change = if local {
+            let support = std::sync::Arc::clone(&self.view.infos()[info].support);
+            propose(tuning, unit, &support, &self.trace.choices[index].value, random)?
+                .map(|p| (p.value, p.log_ratio, None))
+        } else {
+            self.view.draw_choice(random, &self.trace, index)?.map(|(value, logp)| (value, 0.0, Some(logp)))
+        };
+        let mut acceptance = 0.0;
+        let mut accepted = false;
+        if let Some((value, log_ratio, forward)) = change {
+            let Sampler { view, trace, next, .. } = self;
+            let result = view.update(random, trace, Some((index, value)), next)?;
+            match result {
+                Ok(update) => {
+                    let mut log_alpha = next.log_joint() - trace.log_joint() + log_ratio;
+                    if let Some(forward) = forward {
+                        // A draw from the prior: the choices before it are the same, so the way back draws from it too.
+                        log_alpha += trace.choices[index].logp - forward;
+                    }
+                    log_alpha += update.stale - update.fresh;
+                    log_alpha += (count as f64).ln() - (Self::movable(next) as f64).ln();
+                    acceptance = if log_alpha >= 0.0 { 1.0 } else { log_alpha.exp() };
+                    if random.flip(acceptance) {
+                        std::mem::swap(trace, next);
+                        accepted = true;
+                    }
+                }
+                Err(Dead::Zero(_)) => {}
+                Err(Dead::Domain(fault)) => {
+                    self.domain_faults += 1;
+                    self.example.get_or_insert(fault.message);
+                }
+            }
+        }
+        self.accepted += u64::from(accepted);
+        if let Some(Some(tuning)) = self.tunings.get_mut(info) {
+            tuning.proposed += 1;
+            tuning.accepted += u64::from(accepted);
+            if self.adapting && local {
+                tuning.adapt(unit, acceptance);
+            }
+        }
+        Ok(())
+    }
+
+    /// A model without choices that weights depend on: each step is a new run.
+    fn refresh(&mut self, random: &mut dyn Random) -> Result<(), Fault> {
+        let Sampler { view, trace, .. } = self;
+        let _ = view.predict(random, trace)?;
+        self.accepted += 1;
+        Ok(())
+    }
+
+    /// The value of the current trace, with the choices drawn anew that no weight depends on.
+    pub fn value(&mut self, random: &mut dyn Random) -> Result<(Value, Vec<(String, Value)>), Fault> {
+        let Sampler { view, trace, .. } = self;
+        let _ = view.predict(random, trace)?;
+        let named: Vec<(String, Value)> = self
+            .trace
+            .choices
+            .iter()
+            .map(|c| (self.view.infos()[c.info as usize].name.clone(), c.value.clone()))
+            .filter(|(name, _)| !name.ends_with("(unnamed)"))
+            .collect();
+        Ok((self.trace.value.clone(), named))
+    }
+
+    /// Acceptance rates by choice.
+    pub fn acceptance(&self) -> BTreeMap<String, (u64, u64)> {
+        let mut rates = BTreeMap::new();
+        for (info, tuning) in self.view.infos().iter().zip(&self.tunings) {
+            if let Some(tuning) = tuning {
+                let entry: &mut (u64, u64) = rates.entry(info.name.clone()).or_default();
+                entry.0 += tuning.accepted;
+                entry.1 += tuning.proposed;
+            }
+        }
+        rates
+    }
+}
+
+/// An index below `count`, uniformly.
+fn uniform_index(count: usize, random: &mut dyn Random) -> usize {
+    match random.generator() {
+        Some(generator) => ((generator.uniform() * count as f64) as usize).min(count - 1),
+        None => random.choose(&vec![1.0; count]),
+    }
+}
+
+/// The result of one chain.
+struct Ran {
+    chain: Chain,
+    rates: BTreeMap<String, (u64, u64)>,
+    steps: u64,
+    domain_faults: u64,
+    example: Option<String>,
+    moved: bool,
+}
+
+fn run_chain<T: Traced>(view: T, options: &Options, random: &mut dyn Random) -> Result<Ran, Fault> {
+    let mut sampler = Sampler::start(view, options.tries, random)?;
+    let mut chain = Chain::default();
+    let mut named = Vec::new();
+    let mut joint = Vec::new();
+    sampler.adapt(true);
+    let mut moved = false;
+    for round in 0..options.warmup + options.draws {
+        if round == options.warmup {
+            sampler.adapt(false);
+        }
+        let steps = options.steps.unwrap_or_else(|| sweep(sampler.trace()));
+        let before = sampler.accepted;
+        for _ in 0..steps {
+            sampler.step(random)?;
+        }
+        moved |= sampler.accepted > before;
+        if round < options.warmup {
+            continue;
+        }
+        let (value, choices) = sampler.value(random)?;
+        joint.push(sampler.trace().log_joint());
+        if matches!(value, Value::Unit) && !choices.is_empty() {
+            chain.draws.push(named_record(choices.clone()));
+        } else {
+            chain.draws.push(value);
+        }
+        if options.all {
+            named.push(names_of(choices));
+        }
+    }
+    chain.named = options.all.then_some(named);
+    chain.stats = vec![("lp__".to_string(), joint)];
+    let rates = sampler.acceptance();
+    Ok(Ran {
+        chain,
+        rates,
+        steps: sampler.steps,
+        domain_faults: sampler.domain_faults,
+        example: sampler.example,
+        moved,
+    })
+}
+
+/// As many steps as there are components to move.
+fn sweep(trace: &Trace) -> usize {
+    let size = |value: &Value| match value {
+        Value::Matrix(m) => m.data.len(),
+        value => value.array_len().unwrap_or(1),
+    };
+    trace.choices.iter().filter(|c| !c.forward).map(|c| size(&c.value)).sum::<usize>().max(1)
+}
+
+/// Runs chains; `view` makes a view for each.
+pub fn mh<T: Traced + Send>(
+    view: impl Fn() -> T + Sync,
+    options: Options,
+    random: &mut dyn Random,
+) -> Result<Posterior, Fault> {
+    let ran: Vec<Ran> = match random.generator() {
+        Some(generator) => {
+            let base = generator.stream(0x6d68);
+            generator.next_u64();
+            (0..options.chains.max(1))
+                .into_par_iter()
+                .map(|k| run_chain(view(), &options, &mut Production(base.stream(k as u64))))
+                .collect::<Result<_, _>>()?
+        }
+        None => (0..options.chains.max(1)).map(|_| run_chain(view(), &options, random)).collect::<Result<_, _>>()?,
+    };
+    let mut rates: BTreeMap<String, (u64, u64)> = BTreeMap::new();
+    let mut chains = Vec::new();
+    let mut steps = 0;
+    let mut faults = (0, None);
+    let mut warnings = Vec::new();
+    for (k, one) in ran.into_iter().enumerate() {
+        steps += one.steps;
+        faults.0 += one.domain_faults;
+        faults.1 = faults.1.or(one.example);
+        if !one.moved {
+            warnings.push(Warning::Stuck { chain: k });
+        }
+        for (name, (accepted, proposed)) in one.rates {
+            let entry = rates.entry(name).or_default();
+            entry.0 += accepted;
+            entry.1 += proposed;
+        }
+        chains.push(one.chain);
+    }
+    let mut posterior = Posterior::new("", "mh", chains);
+    let table = rates
+        .into_iter()
+        .filter(|(_, (_, proposed))| *proposed > 0)
+        .map(|(name, (accepted, proposed))| (name, accepted as f64 / proposed as f64))
+        .take(1000)
+        .collect();
+    posterior.info.push(("steps".into(), Info::Count(steps)));
+    posterior.info.push(("acceptance".into(), Info::Table(table)));
+    // Parameters outside their domain are part of exploring with bounded steps: counted, worth a word only when frequent.
+    if faults.0 > 0 {
+        posterior.info.push(("domain_faults".into(), Info::Count(faults.0)));
+        if faults.0 * 10 > steps {
+            let example = faults.1.unwrap_or_default();
+            warnings.push(Warning::DomainFaults { count: faults.0, example });
+        }
+    }
+    posterior.warnings = warnings;
+    Ok(posterior)
+}

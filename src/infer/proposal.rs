@@ -1,0 +1,315 @@
+//! Moves of a single choice: small symmetric steps within its support, with step sizes adapted during warm-up only.
+
+use crate::model::Random;
+use crate::value::{Domain, Fault, Generator, Matrix, Value};
+use std::sync::Arc;
+
+/// How a choice is moved by a small step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Move {
+    /// Add a normal step to one number.
+    Additive,
+    /// Multiply one positive number.
+    Multiplicative,
+    /// Add a normal step and reflect at the ends.
+    Reflected,
+    /// Another value of a small finite set, uniformly.
+    Other,
+    /// One integer up or down.
+    Walk,
+    /// Move weight between two components of a simplex.
+    Transfer,
+    /// Change one pair of symmetric entries of a matrix.
+    Symmetric,
+    /// Change one entry of the lower triangle.
+    Lower,
+    /// Only draws from the prior.
+    None,
+}
+
+/// What a proposal for one unit knows and learns.
+#[derive(Clone, Debug)]
+pub struct Tuning {
+    pub kind: Move,
+    /// How many single components the choice has.
+    pub units: usize,
+    /// The log of the step size of each component.
+    log_scale: Vec<f64>,
+    tries: Vec<f64>,
+    pub proposed: u64,
+    pub accepted: u64,
+}
+
+/// Finite sets up to this size are moved to any other value.
+const SMALL: f64 = 64.0;
+
+impl Tuning {
+    /// For a choice with this support and this value.
+    pub fn new(support: &Domain, value: &Value) -> Tuning {
+        let (kind, units) = kind_of(support, value);
+        Tuning { kind, units, log_scale: vec![0.0; units], tries: vec![0.0; units], proposed: 0, accepted: 0 }
+    }
+
+    /// Learns from the acceptance probability of a step of a component (Robbins and Monro; target 0.44 for one dimension).
+    pub fn adapt(&mut self, unit: usize, acceptance: f64) {
+        let Some(tries) = self.tries.get_mut(unit) else { return };
+        *tries += 1.0;
+        let gain = 3.0 / tries.powf(0.7);
+        self.log_scale[unit] = (self.log_scale[unit] + gain * (acceptance - 0.44)).clamp(-30.0, 30.0);
+    }
+}
+
+fn kind_of(support: &Domain, value: &Value) -> (Move, usize) {
+    use crate::value::domain::Size;
+    let len = value.array_len().unwrap_or(1);
+    match support {
+        Domain::Real => (Move::Additive, 1),
+        Domain::Positive | Domain::NonNegative => (Move::Multiplicative, 1),
+        Domain::UnitInterval => (Move::Reflected, 1),
+        Domain::Interval(a, b) if a.is_finite() || b.is_finite() => (Move::Reflected, 1),
+        Domain::Interval(..) => (Move::Additive, 1),
+        Domain::Int | Domain::Natural => (Move::Walk, 1),
+        Domain::Vector(_) | Domain::Ordered(_) | Domain::PositiveOrdered(_) => (Move::Additive, len),
+        Domain::Simplex(n) if *n >= 2 => (Move::Transfer, *n),
+        Domain::PosDef(n) => (Move::Symmetric, n * (n + 1) / 2),
+        Domain::Corr(n) if *n >= 2 => (Move::Symmetric, n * (n - 1) / 2),
+        Domain::CovCholesky(n) => (Move::Lower, n * (n + 1) / 2),
+        Domain::Matrix(n, m) => (Move::Additive, n * m),
+        Domain::Power(inner, n) => match inner.size() {
+            _ if *n == 0 => (Move::None, 0),
+            Size::Continuous | Size::Countable => match kind_of(inner, &value.element(0).unwrap_or_default()) {
+                (kind, 1) => (kind, *n),
+                _ => (Move::None, 0),
+            },
+            Size::Finite(k) if k <= SMALL && k >= 2.0 => (Move::Other, *n),
+            Size::Finite(_) => match **inner {
+                Domain::IntRange(..) => (Move::Walk, *n),
+                _ => (Move::None, 0),
+            },
+            Size::Unknown => (Move::None, 0),
+        },
+        Domain::Product(parts) if !parts.is_empty() => {
+            let first = kind_of(&parts[0], &value.element(0).unwrap_or_default()).0;
+            let alike = parts.iter().enumerate().all(|(k, part)| {
+                kind_of(part, &value.element(k).unwrap_or_default()) == (first, 1)
+            });
+            if alike { (first, parts.len()) } else { (Move::None, 0) }
+        }
+        other => match other.size() {
+            Size::Finite(k) if (2.0..=SMALL).contains(&k) => (Move::Other, 1),
+            Size::Finite(k) if k > SMALL && matches!(other, Domain::IntRange(..)) => (Move::Walk, 1),
+            _ => (Move::None, 0),
+        },
+    }
+}
+
+/// A proposed value, and the log of the reverse over the forward density of the proposal.
+pub struct Proposed {
+    pub value: Value,
+    pub log_ratio: f64,
+}
+
+/// Moves one component of a value by a small step. None when the step leaves the support at once.
+pub fn propose(
+    tuning: &Tuning,
+    unit: usize,
+    support: &Domain,
+    value: &Value,
+    random: &mut dyn Random,
+) -> Result<Option<Proposed>, Fault> {
+    let part = component_domain(support, unit);
+    let part = part.unwrap_or(support);
+    if tuning.kind == Move::Other {
+        return Ok(other_value(part, value, unit, is_array(support), random));
+    }
+    let Some(generator) = random.generator() else {
+        return Err(Fault::error("a continuous choice cannot be moved by an exact method")
+            .hint("use finite choices, or a method that draws"));
+    };
+    let step = tuning.log_scale.get(unit).map_or(1.0, |s| s.exp());
+    let z = normal(generator);
+    Ok(match tuning.kind {
+        Move::Additive => on_number(value, unit, |x| Some((x + step * z, 0.0))),
+        Move::Multiplicative => {
+            let factor = (step * z).clamp(-500.0, 500.0);
+            // q(x | x') / q(x' | x) = x' / x.
+            on_number(value, unit, |x| Some((x * factor.exp(), factor)))
+        }
+        Move::Reflected => {
+            let (a, b) = part.real_bounds().unwrap_or((f64::NEG_INFINITY, f64::INFINITY));
+            let width = if a.is_finite() && b.is_finite() { b - a } else { 1.0 };
+            on_number(value, unit, |x| Some((reflect(x + step * width * z, a, b), 0.0)))
+        }
+        Move::Walk => {
+            // A symmetric step of at least one.
+            let size = 1.0 + (step * z.abs()).floor().min(1e15);
+            let size = if generator.uniform() < 0.5 { -size } else { size };
+            on_integer(value, unit, |n| n.checked_add(size as i64))
+        }
+        Move::Transfer => {
+            let Value::Reals(xs) = value else { return Ok(None) };
+            let n = xs.len();
+            let other = (unit + 1 + (generator.uniform() * (n - 1) as f64) as usize) % n;
+            let mut moved = xs.to_vec();
+            let delta = 0.2 * step * z;
+            moved[unit] += delta;
+            moved[other] -= delta;
+            if moved[unit] < 0.0 || moved[other] < 0.0 {
+                return Ok(None);
+            }
+            Some(Proposed { value: Value::reals(moved), log_ratio: 0.0 })
+        }
+        Move::Symmetric => match value {
+            Value::Matrix(m) => {
+                let (i, j) = triangle(unit, matches!(support, Domain::Corr(_)));
+                let mut m = Matrix::clone(m);
+                let cols = m.cols;
+                m.data[i * cols + j] += 0.3 * step * z;
+                m.data[j * cols + i] = m.data[i * cols + j];
+                Some(Proposed { value: Value::Matrix(Arc::new(m)), log_ratio: 0.0 })
+            }
+            _ => None,
+        },
+        Move::Lower => match value {
+            Value::Matrix(m) => {
+                let (i, j) = triangle(unit, false);
+                let mut m = Matrix::clone(m);
+                let cols = m.cols;
+                m.data[i * cols + j] += 0.3 * step * z;
+                Some(Proposed { value: Value::Matrix(Arc::new(m)), log_ratio: 0.0 })
+            }
+            _ => None,
+        },
+        Move::Other | Move::None => None,
+    })
+}
+
+/// Row and column of entry `unit` of a lower triangle, with or without its diagonal.
+fn triangle(unit: usize, strict: bool) -> (usize, usize) {
+    let mut i = 0;
+    let mut first = 0;
+    loop {
+        let width = if strict { i } else { i + 1 };
+        if unit < first + width {
+            return (i, unit - first);
+        }
+        first += width;
+        i += 1;
+    }
+}
+
+fn is_array(support: &Domain) -> bool {
+    matches!(support, Domain::Power(..) | Domain::Product(_))
+}
+
+fn component_domain(support: &Domain, unit: usize) -> Option<&Domain> {
+    match support {
+        Domain::Power(inner, _) => Some(inner),
+        Domain::Product(parts) => parts.get(unit),
+        _ => None,
+    }
+}
+
+fn normal(generator: &mut Generator) -> f64 {
+    use rand_distr::Distribution;
+    rand_distr::StandardNormal.sample(generator)
+}
+
+fn reflect(x: f64, a: f64, b: f64) -> f64 {
+    let mut x = x;
+    // A step is rarely longer than the interval; a very long one is folded.
+    if a.is_finite() && b.is_finite() && b > a {
+        let width = b - a;
+        let y = (x - a).rem_euclid(2.0 * width);
+        return a + if y > width { 2.0 * width - y } else { y };
+    }
+    if x < a {
+        x = 2.0 * a - x;
+    }
+    if x > b {
+        x = 2.0 * b - x;
+    }
+    x
+}
+
+fn on_number(value: &Value, unit: usize, f: impl Fn(f64) -> Option<(f64, f64)>) -> Option<Proposed> {
+    match value {
+        Value::Real(x) => f(*x).map(|(x, log_ratio)| Proposed { value: Value::Real(x), log_ratio }),
+        Value::Reals(xs) => {
+            let mut moved = xs.to_vec();
+            let (x, log_ratio) = f(*moved.get(unit)?)?;
+            moved[unit] = x;
+            Some(Proposed { value: Value::reals(moved), log_ratio })
+        }
+        Value::Matrix(m) => {
+            let mut moved = Matrix::clone(m);
+            let (x, log_ratio) = f(*moved.data.get(unit)?)?;
+            moved.data[unit] = x;
+            Some(Proposed { value: Value::Matrix(Arc::new(moved)), log_ratio })
+        }
+        _ => None,
+    }
+}
+
+fn on_integer(value: &Value, unit: usize, f: impl Fn(i64) -> Option<i64>) -> Option<Proposed> {
+    match value {
+        Value::Int(n) => f(*n).map(|n| Proposed { value: Value::Int(n), log_ratio: 0.0 }),
+        Value::Ints(xs) => {
+            let mut moved = xs.to_vec();
+            moved[unit] = f(*moved.get(unit)?)?;
+            Some(Proposed { value: Value::ints(moved), log_ratio: 0.0 })
+        }
+        _ => None,
+    }
+}
+
+/// Another value of a small finite set, uniformly.
+fn other_value(part: &Domain, value: &Value, unit: usize, in_array: bool, random: &mut dyn Random) -> Option<Proposed> {
+    let current = if in_array { value.element(unit)? } else { value.clone() };
+    let others: Vec<Value> = match part {
+        Domain::Bool => vec![Value::Bool(false), Value::Bool(true)],
+        Domain::IntRange(lo, hi) => (*lo..=*hi).map(Value::Int).collect(),
+        Domain::Values(all) => {
+            let mut distinct: Vec<Value> = Vec::new();
+            for v in all {
+                if !distinct.contains(v) {
+                    distinct.push(v.clone());
+                }
+            }
+            distinct
+        }
+        _ => return None,
+    };
+    let others: Vec<Value> = others.into_iter().filter(|v| *v != current).collect();
+    if others.is_empty() {
+        return None;
+    }
+    let picked = others[random.choose(&vec![1.0; others.len()])].clone();
+    if !in_array {
+        return Some(Proposed { value: picked, log_ratio: 0.0 });
+    }
+    let moved = match (value, picked) {
+        (Value::Ints(xs), Value::Int(n)) => {
+            let mut xs = xs.to_vec();
+            xs[unit] = n;
+            Value::ints(xs)
+        }
+        (Value::Bools(xs), Value::Bool(b)) => {
+            let mut xs = xs.to_vec();
+            xs[unit] = b;
+            Value::Bools(Arc::new(xs))
+        }
+        (Value::Reals(xs), Value::Real(x)) => {
+            let mut xs = xs.to_vec();
+            xs[unit] = x;
+            Value::reals(xs)
+        }
+        (Value::Values(xs), v) => {
+            let mut xs = xs.to_vec();
+            xs[unit] = v;
+            Value::Values(Arc::new(xs))
+        }
+        _ => return None,
+    };
+    Some(Proposed { value: moved, log_ratio: 0.0 })
+}
