@@ -2,6 +2,7 @@
 
 pub mod core;
 pub mod data;
+pub mod driver;
 pub mod exec;
 pub mod infer;
 pub mod lower;

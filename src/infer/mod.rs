@@ -71,7 +71,7 @@ pub const METHODS: &[Method] = &[
               the correction for changing numbers of choices.",
     },
     Method {
-        signature: "fn smc(model: () ~> a, particles: Int = 1000, resampler: Resampler = systematic, threshold: Real = 0.5) ~> Posterior<a>",
+        signature: "fn smc(model: () ~> a, particles: Int = 1000, resampler: String = \"systematic\", threshold: Real = 0.5) ~> Posterior<a>",
         doc: "Sequential Monte Carlo (bootstrap particle filter): advances all particles from observation to observation, \
               resampling when the effective sample size falls below `threshold` times their number. Gives the evidence, unbiased. \
               Gordon, Salmond and Smith 1993; Del Moral, Doucet and Jasra 2006.",

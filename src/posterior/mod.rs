@@ -103,6 +103,20 @@ impl HostObject for Posterior {
         self
     }
 
+    fn property(&self, name: &str) -> Option<Value> {
+        Some(match name {
+            "draws" => Value::array_of(self.draws().cloned().collect()),
+            "draw_weights" => match self.weights() {
+                Some(weights) => Value::reals(weights.to_vec()),
+                None => Value::reals(vec![1.0 / self.len().max(1) as f64; self.len()]),
+            },
+            "log_evidence" => Value::Real(self.log_evidence.unwrap_or(f64::NAN)),
+            "log_evidence_se" => Value::Real(self.log_evidence_se.unwrap_or(f64::NAN)),
+            "summary" => Value::string(self.summary_table().trim_end()),
+            _ => return None,
+        })
+    }
+
     fn display(&self) -> String {
         let (draws, chains) = (self.len(), self.chains.len());
         let of = if self.model.is_empty() { String::new() } else { format!(" of {}", self.model) };

@@ -7,6 +7,7 @@ mod arguments;
 mod arith;
 mod domains;
 mod draws;
+mod posteriors;
 mod intrinsic;
 mod linalg;
 mod lists;
@@ -72,6 +73,7 @@ pub fn rows() -> &'static [&'static [Row]] {
         strings::ROWS,
         draws::ROWS,
         domains::ROWS,
+        posteriors::ROWS,
     ]
 }
 

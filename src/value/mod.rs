@@ -105,6 +105,8 @@ pub trait HostObject: Any + Send + Sync + Debug {
     fn as_any(&self) -> &dyn Any;
     /// How it is printed.
     fn display(&self) -> String;
+    /// Something the value can be asked for by name, such as the draws of a posterior.
+    fn property(&self, name: &str) -> Option<Value>;
 }
 
 impl Value {

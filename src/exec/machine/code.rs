@@ -148,6 +148,8 @@ pub enum Instr {
 pub struct FuncCode {
     pub name: Name,
     pub user: bool,
+    /// It draws and weighs in turn along a chain of states: a particle filter suits it.
+    pub sequential: bool,
     pub span: Span,
     pub code: Vec<Instr>,
     /// The place of each instruction.

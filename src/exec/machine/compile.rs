@@ -60,6 +60,7 @@ impl<'a> Compiler<'a> {
         let out = FuncCode {
             name: func.name,
             user: func.user,
+            sequential: super::sequence::is_sequential(program, func),
             span: func.span,
             code: Vec::new(),
             spans: Vec::new(),

@@ -7,6 +7,7 @@ pub mod general;
 pub mod lift;
 pub mod liveness;
 pub mod run;
+pub mod sequence;
 pub mod state;
 
 pub use code::Code;

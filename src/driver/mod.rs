@@ -1,0 +1,736 @@
+//! The order of the phases: a session reads, checks, lowers, improves, compiles and runs. The only file that knows it all.
+
+mod explain;
+mod facts;
+pub mod host;
+pub mod library;
+pub mod plan;
+mod prepare;
+
+use crate::core::ir::{FuncId, Program};
+use crate::core::{Type, TypeKind};
+use crate::data::{self, DataError, bind};
+use crate::exec::machine::{Code, Event, Limits, Machine};
+use crate::exec::view::{Host, Model, Start};
+use crate::infer;
+use crate::lower::Lowerer;
+use crate::model::Production;
+use crate::posterior::Posterior;
+use crate::source::world::Stream;
+use crate::source::{Diagnostic, FileId, Name, Severity, SourceMap, Span, World, intern};
+use crate::syntax::ast::{Ast, ExprKind, FnKind, ItemId, ItemKind, Module, StmtKind};
+use crate::syntax::parser;
+use crate::types::{Checker, FileScope};
+use crate::value::{Fault, Generator, Value};
+use host::{DriverHost, MethodOptions};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// What a session is told once.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    pub seed: u64,
+    pub limits: Limits,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options { seed: 0, limits: Limits::default() }
+    }
+}
+
+/// Why something did not happen.
+#[derive(Clone, Debug)]
+pub enum Failure {
+    /// The program is wrong.
+    Diagnostics(Vec<Diagnostic>),
+    /// The program went wrong while it ran.
+    Fault(Box<Fault>),
+    /// The data are wrong.
+    Data(Vec<DataError>),
+    /// The request is wrong, in words: no such model, no such method.
+    Usage(String),
+}
+
+impl From<Fault> for Failure {
+    fn from(fault: Fault) -> Failure {
+        Failure::Fault(Box::new(fault))
+    }
+}
+
+impl From<Vec<Diagnostic>> for Failure {
+    fn from(diagnostics: Vec<Diagnostic>) -> Failure {
+        Failure::Diagnostics(diagnostics)
+    }
+}
+
+/// A file that was read and checked.
+#[derive(Clone, Debug)]
+pub struct File {
+    pub name: String,
+    pub module: Module,
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// A model of a file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ModelInfo {
+    pub name: String,
+    pub item: ItemId,
+    /// How many arguments must be given.
+    pub arguments: usize,
+}
+
+/// The result of an inference.
+#[derive(Clone, Debug)]
+pub struct Inferred {
+    pub model: String,
+    pub method: String,
+    pub posterior: Arc<Posterior>,
+    /// Why `infer` chose the method; none when the user named it.
+    pub reason: Option<String>,
+}
+
+/// How a test ended.
+#[derive(Clone, Debug)]
+pub struct TestResult {
+    pub name: String,
+    pub span: Span,
+    pub outcome: Result<(), Failure>,
+    pub seconds: f64,
+}
+
+/// What an item of a REPL entry gave.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    /// The value of an expression, and its type.
+    Value(Value, String),
+    /// Names that were defined, with their types.
+    Defined(Vec<(String, String)>),
+    /// Something done for its effect.
+    Nothing,
+}
+
+/// A program in progress: everything read, checked, lowered and evaluated so far.
+pub struct Session {
+    world: Arc<dyn World>,
+    pub options: Options,
+    pub checker: Checker,
+    lowerer: Lowerer,
+    known: HashMap<&'static str, ItemId>,
+    host: Arc<DriverHost>,
+    imported: HashMap<PathBuf, FileScope>,
+    /// Files on the way to the one being imported.
+    importing: Vec<PathBuf>,
+    statements: u64,
+    /// Seconds spent from source to code, in total.
+    pub compile_seconds: f64,
+}
+
+impl Session {
+    /// An empty session.
+    pub fn new(world: Arc<dyn World>, options: Options) -> Session {
+        let mut checker = Checker::new(Ast::default(), SourceMap::default(), Box::new(library::Standard));
+        let mut known = HashMap::new();
+        for name in facts::KNOWN {
+            if let Some(item) = checker.item_named(name) {
+                known.insert(name, item);
+            }
+        }
+        let host = Arc::new(DriverHost::new(Arc::clone(&world), options.limits));
+        Session {
+            world,
+            options,
+            checker,
+            lowerer: Lowerer::default(),
+            known,
+            host,
+            imported: HashMap::new(),
+            importing: Vec::new(),
+            statements: 0,
+            compile_seconds: 0.0,
+        }
+    }
+
+    /// Sends what programs print to this stream.
+    pub fn print_to(&self, stream: Stream) {
+        *self.host.stream.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = stream;
+    }
+
+    /// A diagnostic as text.
+    pub fn render(&self, diagnostic: &Diagnostic, colour: bool) -> String {
+        diagnostic.render(&self.checker.sources, colour)
+    }
+
+    /// A failure as text.
+    pub fn render_failure(&self, failure: &Failure, colour: bool) -> String {
+        match failure {
+            Failure::Diagnostics(all) => {
+                all.iter().map(|d| self.render(d, colour)).collect::<Vec<_>>().join("\n")
+            }
+            Failure::Fault(fault) => self.render(&fault_diagnostic(fault), colour),
+            Failure::Data(errors) => errors.iter().map(DataError::render).collect::<Vec<_>>().join("\n"),
+            Failure::Usage(text) => format!("error: {text}\n"),
+        }
+    }
+
+    /// Reads and checks a file with its imports.
+    pub fn load(&mut self, path: &str) -> Result<File, Failure> {
+        let text = self.world.read_text(Path::new(path)).map_err(|e| Failure::Usage(e.to_string()))?;
+        self.load_text(path, &text)
+    }
+
+    /// Checks a text as the file of this name.
+    pub fn load_text(&mut self, path: &str, text: &str) -> Result<File, Failure> {
+        let start = self.world.now();
+        let file = self.checker.sources.add(path, text);
+        let (module, mut found) = parser::parse(&mut self.checker.ast, file, text);
+        let folder = Path::new(path).parent().map(Path::to_path_buf).unwrap_or_default();
+        for (alias, scope) in self.imports(&module, &folder, &mut found) {
+            self.checker.add_import(alias, scope);
+        }
+        found.extend(self.checker.add_module(&module.items));
+        self.compile_seconds += self.world.now() - start;
+        if found.iter().any(|d| d.severity == Severity::Error) {
+            return Err(Failure::Diagnostics(found));
+        }
+        Ok(File { name: path.to_string(), module, warnings: found })
+    }
+
+    /// Reads the files that a module imports.
+    fn imports(
+        &mut self,
+        module: &Module,
+        folder: &Path,
+        found: &mut Vec<Diagnostic>,
+    ) -> Vec<(Option<Name>, FileScope)> {
+        let mut scopes = Vec::new();
+        for item in &module.items {
+            let ItemKind::ImportFile { path, path_span, alias } = self.checker.ast.item(*item).kind.clone() else {
+                continue;
+            };
+            let full = folder.join(&path);
+            match self.import(&full, path_span) {
+                Ok(scope) => scopes.push((alias.map(|a| a.name), scope)),
+                Err(errors) => found.extend(errors),
+            }
+        }
+        scopes
+    }
+
+    fn import(&mut self, path: &Path, span: Span) -> Result<FileScope, Vec<Diagnostic>> {
+        if let Some(scope) = self.imported.get(path) {
+            return Ok(*scope);
+        }
+        if self.importing.iter().any(|p| p == path) {
+            let chain: Vec<String> = self.importing.iter().map(|p| p.display().to_string()).collect();
+            return Err(vec![
+                Diagnostic::error(span, format!("`{}` imports itself", path.display()))
+                    .hint(format!("the way there: {}", chain.join(" → "))),
+            ]);
+        }
+        let text = self
+            .world
+            .read_text(path)
+            .map_err(|error| vec![Diagnostic::error(span, error.to_string()).hint("paths count from the importing file")])?;
+        self.importing.push(path.to_path_buf());
+        let file = self.checker.sources.add(path.display().to_string(), text.as_str());
+        let (module, mut found) = parser::parse(&mut self.checker.ast, file, &text);
+        let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
+        let imports = self.imports(&module, &folder, &mut found);
+        let (scope, more) = self.checker.add_file(&module.items, &imports);
+        self.importing.pop();
+        found.extend(more);
+        if found.iter().any(|d| d.severity == Severity::Error) {
+            return Err(found);
+        }
+        self.imported.insert(path.to_path_buf(), scope);
+        Ok(scope)
+    }
+
+    /// The `data` declarations of a file and of the files it imports.
+    fn data_items(&self) -> Vec<ItemId> {
+        let ast = &self.checker.ast;
+        (0..ast.items.len() as u32)
+            .map(ItemId)
+            .filter(|id| matches!(ast.item(*id).kind, ItemKind::Data { .. }))
+            .collect()
+    }
+
+    /// Binds the `data` declarations, from what was read or by their defaults. Gives notes on what was not asked for.
+    pub fn bind_data(&mut self, entries: &[data::Entry]) -> Result<Vec<String>, Failure> {
+        let items = self.data_items();
+        let mut declared = Vec::new();
+        for item in &items {
+            let ty = self.checker.data_type(*item);
+            let ItemKind::Data { name, default, .. } = &self.checker.ast.item(*item).kind else { continue };
+            let Some(data_type) = data_type(ty) else {
+                return Err(Failure::Diagnostics(vec![
+                    Diagnostic::error(name.span, format!("data cannot be of type {ty}"))
+                        .hint("data are numbers, booleans, strings, arrays, matrices, tuples and records"),
+                ]));
+            };
+            declared.push(bind::Declared { name: name.name, data_type, required: default.is_none() });
+        }
+        let bound = bind::bind_all(&declared, entries).map_err(Failure::Data)?;
+        for item in items {
+            let ItemKind::Data { name, default, .. } = self.checker.ast.item(item).kind.clone() else { continue };
+            let ty = self.checker.data_type(item);
+            let global = self.lowerer.declare_global(name.bind, name.name, ty);
+            if self.lowerer.program.globals[global.0 as usize].value.is_some() {
+                continue;
+            }
+            let given = bound.values.iter().find(|(n, _)| *n == name.name).map(|(_, v)| v.clone());
+            let value = match given {
+                Some(value) => value,
+                None if default.is_some() => self.evaluate(item)?.0,
+                None => continue,
+            };
+            self.lowerer.program.globals[global.0 as usize].value = Some(value);
+        }
+        Ok(bound.notes)
+    }
+
+    /// Runs a top-level statement, `data` default or test; gives its value and the globals it defined.
+    fn evaluate(&mut self, item: ItemId) -> Result<(Value, Vec<(Name, Type)>), Failure> {
+        let start = self.world.now();
+        let typed = self.checker.statement(item)?;
+        let mut facts = facts::CheckerFacts { checker: &mut self.checker, known: &self.known };
+        let entry = self.lowerer.statement(&mut facts, item, typed)?;
+        let code = self.compile(entry.func)?;
+        self.compile_seconds += self.world.now() - start;
+        let value = self.execute(&code)?;
+        let mut defined = Vec::new();
+        if let (false, Value::Tuple(parts)) = (entry.defines.is_empty(), &value) {
+            for ((_, global), part) in entry.defines.iter().zip(&parts.0) {
+                let global = &mut self.lowerer.program.globals[global.0 as usize];
+                global.value = Some(part.clone());
+                defined.push((global.name, global.ty));
+            }
+        }
+        Ok((value, defined))
+    }
+
+    /// The code of an entry function with everything it needs.
+    fn compile(&self, entry: FuncId) -> Result<Arc<Code>, Failure> {
+        let mut program = prepare::reach(&self.lowerer.program, entry);
+        let found = prepare::improve(&mut program);
+        if found.iter().any(|d| d.severity == Severity::Error) {
+            return Err(Failure::Diagnostics(found));
+        }
+        Ok(Arc::new(prepare::code(&program)?))
+    }
+
+    /// The program that a model's inference would run, before and after each pass.
+    fn program_of(&mut self, model: &ModelInfo) -> Result<Program, Failure> {
+        let entry = self.entry_of(model)?;
+        Ok(prepare::reach(&self.lowerer.program, entry))
+    }
+
+    fn generator(&mut self) -> Generator {
+        self.statements += 1;
+        Generator::new(self.options.seed).stream(self.statements)
+    }
+
+    /// Runs compiled top-level code: choices are drawn, weights mean nothing.
+    fn execute(&mut self, code: &Arc<Code>) -> Result<Value, Failure> {
+        let mut machine = Machine::default();
+        machine.limits = self.options.limits;
+        machine.draw = true;
+        machine.generator = self.generator();
+        machine.start(code, code.entry, &[])?;
+        let result = loop {
+            match machine.run(code) {
+                Err(fault) => break Err(fault),
+                Ok(Event::Done) => break Ok(()),
+                Ok(Event::Score { .. }) => {
+                    let fault = Fault::error("a condition outside a model does not hold")
+                        .hint("observations and conditions belong into a `model`, run by `infer(m)`");
+                    break Err(machine.fault_here(code, fault));
+                }
+                Ok(Event::Host { func, host }) => {
+                    self.flush(&mut machine);
+                    let name = code.funcs[func as usize].hosts[host as usize].name;
+                    let args = machine.host_args(code, func, host);
+                    let mut random = Production(machine.generator.stream(1));
+                    machine.generator.next_u64();
+                    match self.host.call(code, name, args, &mut random) {
+                        Ok(value) => machine.supply_host(code, func, host, value)?,
+                        Err(fault) => break Err(machine.fault_here(code, fault)),
+                    }
+                }
+                Ok(event) => break Err(Fault::internal(format!("unexpected {event:?}"))),
+            }
+        };
+        self.flush(&mut machine);
+        result?;
+        Ok(std::mem::take(&mut machine.returned))
+    }
+
+    fn flush(&self, machine: &mut Machine) {
+        if !machine.printed.is_empty() {
+            self.host.print(&machine.printed);
+            machine.printed.clear();
+        }
+    }
+
+    /// Runs the statements of a file in order; values of expressions that are not `()` are printed.
+    pub fn run(&mut self, file: &File) -> Result<(), Failure> {
+        for item in &file.module.items {
+            let ItemKind::Stmt(stmt) = self.checker.ast.item(*item).kind.clone() else { continue };
+            let (value, _) = self.evaluate(*item)?;
+            if matches!(stmt.kind, StmtKind::Expr(_)) && !matches!(value, Value::Unit) {
+                self.host.print(&format!("{value}\n"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a file has statements other than `let`, which make it a script.
+    pub fn has_statements(&self, file: &File) -> bool {
+        file.module.items.iter().any(|item| match &self.checker.ast.item(*item).kind {
+            ItemKind::Stmt(stmt) => !matches!(stmt.kind, StmtKind::Let { .. }),
+            _ => false,
+        })
+    }
+
+    /// The models of a file, in order.
+    pub fn models(&self, file: &File) -> Vec<ModelInfo> {
+        let ast = &self.checker.ast;
+        file.module
+            .items
+            .iter()
+            .filter_map(|item| match &ast.item(*item).kind {
+                ItemKind::Fn(decl) if decl.kind == FnKind::Model => Some(ModelInfo {
+                    name: decl.name.name.to_string(),
+                    item: *item,
+                    arguments: decl.params.iter().filter(|p| p.default.is_none()).count(),
+                }),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// The model of this name, or the only one without arguments.
+    pub fn pick_model(&self, file: &File, name: Option<&str>) -> Result<ModelInfo, Failure> {
+        let models = self.models(file);
+        let names = || models.iter().map(|m| format!("`{}`", m.name)).collect::<Vec<_>>().join(", ");
+        if let Some(name) = name {
+            return match models.iter().find(|m| m.name == name) {
+                Some(model) if model.arguments == 0 => Ok(model.clone()),
+                Some(model) => Err(Failure::Usage(format!(
+                    "the model `{name}` takes {} arguments: call it from a model without any, such as `model main {{ return {name}(…) }}`",
+                    model.arguments
+                ))),
+                None if models.is_empty() => Err(Failure::Usage(format!("{} has no model", file.name))),
+                None => Err(Failure::Usage(format!("{} has no model `{name}`; it has {}", file.name, names()))),
+            };
+        }
+        let ready: Vec<&ModelInfo> = models.iter().filter(|m| m.arguments == 0).collect();
+        match ready.as_slice() {
+            [only] => Ok((*only).clone()),
+            [] if models.is_empty() => Err(Failure::Usage(format!(
+                "{} has no model and no statement: nothing to run; write `model m {{ … }}`",
+                file.name
+            ))),
+            [] => Err(Failure::Usage(format!("every model of {} takes arguments: {}", file.name, names()))),
+            _ => Err(Failure::Usage(format!("{} has several models: choose one with --model: {}", file.name, names()))),
+        }
+    }
+
+    /// The function that runs a model.
+    fn entry_of(&mut self, model: &ModelInfo) -> Result<FuncId, Failure> {
+        let expr_result = self.result_type(model)?;
+        let mut facts = facts::CheckerFacts { checker: &mut self.checker, known: &self.known };
+        Ok(self.lowerer.call_item(&mut facts, model.item, expr_result)?)
+    }
+
+    /// The type of what a model returns: that of a call of it.
+    fn result_type(&mut self, model: &ModelInfo) -> Result<Type, Failure> {
+        let text = format!("{}()", model.name);
+        let file = self.checker.sources.add(format!("<{}>", model.name), text.as_str());
+        let (expr, found) = parser::parse_expression(&mut self.checker.ast, file, &text);
+        let Some(expr) = expr else { return Err(Failure::Diagnostics(found)) };
+        let typed = self.checker.expression(expr)?;
+        Ok(typed.calls.get(&expr).map(|call| call.result).or(typed.result).unwrap_or(Type::UNIT))
+    }
+
+    /// The `let`s of a file, which its models may use, each evaluated once.
+    pub fn prepare(&mut self, file: &File) -> Result<(), Failure> {
+        for item in &file.module.items {
+            let ItemKind::Stmt(stmt) = &self.checker.ast.item(*item).kind else { continue };
+            if matches!(stmt.kind, StmtKind::Let { .. }) {
+                self.evaluate(*item)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Infers a model of a file by a method (`infer` when none is named), with options as written on the command line.
+    pub fn infer(
+        &mut self,
+        file: &File,
+        model: Option<&str>,
+        method: Option<&str>,
+        options: &[(&str, &str)],
+        all: bool,
+    ) -> Result<Inferred, Failure> {
+        let info = self.pick_model(file, model)?;
+        let name = method.unwrap_or("infer");
+        let options = method_options(name, options)?;
+        let start = self.world.now();
+        let entry = self.entry_of(&info)?;
+        let code = self.compile(entry)?;
+        self.compile_seconds += self.world.now() - start;
+        let host: Arc<dyn Host> = Arc::clone(&self.host) as Arc<dyn Host>;
+        let model = Model {
+            start: Start::Func(code.entry),
+            code: Arc::clone(&code),
+            host,
+            limits: self.options.limits,
+            record: false,
+        };
+        let mut random = Production(self.generator());
+        let start = self.world.now();
+        let (mut posterior, reason) = host::run_method(&model, name, &options, all, &mut random)?;
+        posterior.model.clone_from(&info.name);
+        posterior.seed = self.options.seed;
+        posterior.seconds.compile = self.compile_seconds;
+        posterior.seconds.sampling = self.world.now() - start;
+        let method = posterior.method.clone();
+        Ok(Inferred { model: info.name, method, posterior: Arc::new(posterior), reason })
+    }
+
+    /// Runs the tests of a file, and the examples in its documentation.
+    pub fn tests(&mut self, file: &File) -> Vec<TestResult> {
+        let mut results = Vec::new();
+        for item in &file.module.items {
+            let node = self.checker.ast.item(*item).clone();
+            if let ItemKind::Test { name, .. } = &node.kind {
+                let start = self.world.now();
+                let outcome = self.evaluate(*item).map(|_| ());
+                let seconds = self.world.now() - start;
+                results.push(TestResult { name: name.clone(), span: node.span, outcome, seconds });
+            }
+            for (text, span) in node.doc.iter().flat_map(|doc| &doc.examples) {
+                let start = self.world.now();
+                let outcome = self.example(text, *span);
+                let seconds = self.world.now() - start;
+                results.push(TestResult { name: format!("example: {text}"), span: *span, outcome, seconds });
+            }
+        }
+        results
+    }
+
+    /// Runs an example of the documentation: it must be true, or do nothing.
+    pub fn example(&mut self, text: &str, span: Span) -> Result<(), Failure> {
+        match self.expression_value(text)? {
+            Value::Bool(true) | Value::Unit => Ok(()),
+            value => Err(Failure::Diagnostics(vec![
+                Diagnostic::error(span, format!("the example gives {value}, not true")),
+            ])),
+        }
+    }
+
+    /// The value of an expression given as text.
+    pub fn expression_value(&mut self, text: &str) -> Result<Value, Failure> {
+        let item = self.expression_item(text)?;
+        Ok(self.evaluate(item)?.0)
+    }
+
+    fn expression_item(&mut self, text: &str) -> Result<ItemId, Failure> {
+        let file = self.checker.sources.add(format!("<{}>", text.lines().next().unwrap_or("")), text);
+        let (module, mut found) = parser::parse(&mut self.checker.ast, file, text);
+        found.extend(self.checker.add_module(&module.items));
+        if found.iter().any(|d| d.severity == Severity::Error) {
+            return Err(Failure::Diagnostics(found));
+        }
+        module.items.first().copied().ok_or_else(|| Failure::Usage("nothing to evaluate".into()))
+    }
+
+    /// Evaluates an entry of the REPL: items, statements and expressions.
+    pub fn eval(&mut self, name: &str, text: &str) -> Result<Vec<Outcome>, Failure> {
+        let file = self.load_text(name, text)?;
+        self.bind_data(&[])?;
+        let mut outcomes = Vec::new();
+        for item in &file.module.items {
+            let node = self.checker.ast.item(*item).clone();
+            match &node.kind {
+                ItemKind::Stmt(stmt) => {
+                    let (value, defined) = self.evaluate(*item)?;
+                    outcomes.push(match (&stmt.kind, defined.is_empty(), &value) {
+                        (StmtKind::Expr(_), _, Value::Unit) => Outcome::Nothing,
+                        (StmtKind::Expr(expr), ..) => {
+                            let ty = self.checker.statement(*item).ok().and_then(|t| t.result);
+                            let _ = expr;
+                            Outcome::Value(value, ty.map_or_else(String::new, |ty| ty.to_string()))
+                        }
+                        (_, false, _) => Outcome::Defined(
+                            defined.iter().map(|(name, ty)| (name.to_string(), ty.to_string())).collect(),
+                        ),
+                        _ => Outcome::Nothing,
+                    });
+                }
+                ItemKind::Fn(decl) => {
+                    let name = decl.name.name.to_string();
+                    let ty = self.checker.type_of_item(&name).unwrap_or_default();
+                    outcomes.push(Outcome::Defined(vec![(name, ty)]));
+                }
+                ItemKind::Dist(decl) => {
+                    let name = decl.name.name.to_string();
+                    let ty = self.checker.type_of_item(&name).unwrap_or_default();
+                    outcomes.push(Outcome::Defined(vec![(name, ty)]));
+                }
+                ItemKind::Data { name, .. } => {
+                    let ty = self.checker.data_type(*item);
+                    outcomes.push(Outcome::Defined(vec![(name.name.to_string(), ty.to_string())]));
+                }
+                _ => outcomes.push(Outcome::Nothing),
+            }
+        }
+        Ok(outcomes)
+    }
+
+    /// The type of an expression, or of a name with all its meanings.
+    pub fn type_of(&mut self, text: &str) -> Result<String, Failure> {
+        let word = text.trim();
+        if !word.is_empty()
+            && word.chars().all(|c| c.is_alphanumeric() || c == '_')
+            && let Some(ty) = self.checker.type_of_item(word)
+        {
+            return Ok(ty);
+        }
+        let file = self.checker.sources.add("<type>", text);
+        let (expr, found) = parser::parse_expression(&mut self.checker.ast, file, text);
+        let Some(expr) = expr else { return Err(Failure::Diagnostics(found)) };
+        Ok(self.checker.expression_type(expr)?)
+    }
+
+    /// The documentation of a name: signature and text, for the session's own items, the library's, primitives and methods.
+    pub fn help(&mut self, name: &str) -> Vec<(String, String)> {
+        let mut found = Vec::new();
+        let signature = self.checker.type_of_item(name);
+        let wanted = intern(name);
+        let docs: Vec<Option<crate::syntax::ast::Doc>> = self
+            .checker
+            .ast
+            .items
+            .iter()
+            .filter(|item| item_name(&item.kind) == Some(wanted))
+            .map(|item| item.doc.clone())
+            .collect();
+        for doc in docs.into_iter().flatten() {
+            let mut text = doc.text;
+            for (example, _) in &doc.examples {
+                text.push_str(&format!("\nexample: {example}"));
+            }
+            found.push((String::new(), text));
+        }
+        if let (Some((head, _)), Some(signature)) = (found.first_mut(), signature) {
+            *head = format!("{name}: {signature}");
+        }
+        found.extend(library::documentation(name));
+        found
+    }
+
+    /// All names that may be completed.
+    pub fn names(&self) -> Vec<String> {
+        use crate::types::Library;
+        let mut names: Vec<String> = library::Standard.names().into_iter().map(String::from).collect();
+        names.extend(self.checker.ast.items.iter().filter_map(|i| item_name(&i.kind)).map(|n| n.to_string()));
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    /// The text of a place's file, for faces that show it.
+    pub fn sources(&self) -> &SourceMap {
+        &self.checker.sources
+    }
+
+    /// The file of the last text that was read.
+    pub fn last_file(&self, file: &File) -> FileId {
+        file.module.file
+    }
+}
+
+fn item_name(kind: &ItemKind) -> Option<Name> {
+    match kind {
+        ItemKind::Data { name, .. } => Some(name.name),
+        ItemKind::Fn(decl) => Some(decl.name.name),
+        ItemKind::Dist(decl) => Some(decl.name.name),
+        ItemKind::Variant { name, .. } | ItemKind::Alias { name, .. } => Some(name.name),
+        _ => None,
+    }
+}
+
+/// A fault as a diagnostic.
+pub fn fault_diagnostic(fault: &Fault) -> Diagnostic {
+    let mut diagnostic = Diagnostic::error(fault.span, fault.message.clone());
+    diagnostic.hints.clone_from(&fault.hints);
+    diagnostic
+}
+
+/// The description of a type for the data readers; none for types that no data can have.
+pub fn data_type(ty: Type) -> Option<bind::DataType> {
+    use bind::DataType;
+    Some(match ty.kind() {
+        TypeKind::Bool => DataType::Bool,
+        TypeKind::Int => DataType::Int,
+        TypeKind::Real => DataType::Real,
+        TypeKind::Str => DataType::Str,
+        TypeKind::Matrix => DataType::Matrix,
+        TypeKind::Array(t) => DataType::Array(Box::new(data_type(*t)?)),
+        TypeKind::Tuple(parts) => DataType::Tuple(parts.iter().map(|t| data_type(*t)).collect::<Option<_>>()?),
+        TypeKind::Record(fields) => DataType::Record(
+            fields.iter().map(|(name, t)| Some((*name, data_type(*t)?))).collect::<Option<_>>()?,
+        ),
+        _ => return None,
+    })
+}
+
+/// Options of a method, from text.
+fn method_options(method: &str, given: &[(&str, &str)]) -> Result<MethodOptions, Failure> {
+    let Some((_, declared)) = infer::find(method).next() else {
+        let names: Vec<&str> = infer::METHODS.iter().map(infer::Method::name).collect();
+        return Err(Failure::Usage(format!("no method is called `{method}`; there are {}", names.join(", "))));
+    };
+    // `infer` passes on the options of the methods that it may choose.
+    let known: Vec<(&str, &str)> = if method == "infer" {
+        infer::METHODS.iter().flat_map(infer::Method::options).collect()
+    } else {
+        declared.options()
+    };
+    let mut options = Vec::new();
+    for (name, text) in given {
+        let Some((_, default)) = known.iter().find(|(n, _)| n == name) else {
+            let names: Vec<&str> = known.iter().map(|(n, _)| *n).collect();
+            return Err(Failure::Usage(format!(
+                "`{method}` has no option `{name}`; it has {}",
+                if names.is_empty() { "none".to_string() } else { names.join(", ") }
+            )));
+        };
+        let wrong = |what: &str| Failure::Usage(format!("the option `{name}` takes {what}, found `{text}`"));
+        let value = if default.starts_with('"') {
+            Value::string(text)
+        } else if default.contains('.') || default.contains('e') {
+            Value::Real(text.parse().map_err(|_| wrong("a number"))?)
+        } else {
+            Value::Int(text.parse().map_err(|_| wrong("an integer"))?)
+        };
+        options.push(((*name).to_string(), value));
+    }
+    Ok(options)
+}
+
+/// Whether an item is an expression.
+pub fn is_expression(ast: &Ast, item: ItemId) -> bool {
+    match &ast.item(item).kind {
+        ItemKind::Stmt(stmt) => match stmt.kind {
+            StmtKind::Expr(expr) => !matches!(ast.expr(expr).kind, ExprKind::Error),
+            _ => false,
+        },
+        _ => false,
+    }
+}

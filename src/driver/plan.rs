@@ -1,0 +1,150 @@
+//! Which method `infer` takes for a model, and why.
+
+use crate::exec::machine::Code;
+use crate::exec::machine::code::{DistArg, Instr, MakeKind};
+use crate::exec::view::{Model, Start};
+use crate::core::{Type, TypeKind};
+use std::collections::HashSet;
+
+/// `infer` gives up enumerating beyond this many states held at once.
+pub const QUICK_STATES: i64 = 20_000;
+
+/// What a look at the program tells about its inference.
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    /// No choice is continuous.
+    pub enumerable: bool,
+    /// The first continuous choice.
+    pub continuous: Option<String>,
+    /// Nothing weighs the runs.
+    pub unconditioned: bool,
+    /// Choices and observations alternate along a chain of states.
+    pub sequential: bool,
+    /// A choice that cannot be drawn, such as one from `Flat`.
+    pub improper: Option<String>,
+    pub choices: usize,
+}
+
+impl Plan {
+    /// The sampling method.
+    pub fn sampler(&self) -> &'static str {
+        if self.improper.is_some() {
+            "mh"
+        } else if self.unconditioned {
+            "importance"
+        } else if self.sequential {
+            "smc"
+        } else {
+            "mh"
+        }
+    }
+
+    /// Why the method was chosen; `failed` says why enumeration, though possible, was given up.
+    pub fn reason(&self, failed: Option<&str>) -> String {
+        let not_exact = match (failed, &self.continuous) {
+            (Some(why), _) => format!("enumeration was given up ({why}); "),
+            (None, Some(name)) => format!("`{name}` is continuous, so no exact method applies; "),
+            (None, None) if self.enumerable => return "enumerate: every choice is finite or countable, so the answer is exact".into(),
+            (None, None) => String::new(),
+        };
+        match self.sampler() {
+            "importance" => format!("importance: {not_exact}nothing is observed, so independent runs are draws"),
+            "smc" => format!("smc: {not_exact}choices and observations alternate along a sequence, which a particle filter follows"),
+            _ => format!("mh: {not_exact}single-site Metropolis-Hastings works for every model"),
+        }
+    }
+}
+
+/// Looks at the program of a model.
+pub fn plan(model: &Model) -> Plan {
+    let code = &*model.code;
+    let mut plan = Plan { enumerable: true, unconditioned: true, ..Plan::default() };
+    for func in reachable(code, &model.start) {
+        let func = &code.funcs[func as usize];
+        plan.sequential |= func.sequential;
+        for sample in &func.samples {
+            let site = &code.sites[sample.site as usize];
+            plan.choices += 1;
+            if is_continuous(site.ty) {
+                plan.enumerable = false;
+                plan.continuous.get_or_insert_with(|| site.name.to_string());
+            }
+            if let DistArg::Known { dist, .. } = sample.dist
+                && code.dists[dist as usize].sample.is_none()
+            {
+                plan.improper.get_or_insert_with(|| site.name.to_string());
+            }
+        }
+        plan.unconditioned &= func.scores.is_empty();
+    }
+    plan
+}
+
+/// Whether the model's value is `()`, so that its named choices are what is reported.
+pub fn returns_nothing(model: &Model) -> bool {
+    let func = match &model.start {
+        Start::Func(func) => *func,
+        Start::Closure(crate::value::Value::Closure(closure)) => closure.function,
+        Start::Closure(_) => return false,
+    };
+    model.code.funcs.get(func as usize).is_some_and(|func| func.result_type == Type::UNIT)
+}
+
+/// Whether values of a type may be any real numbers.
+fn is_continuous(ty: Type) -> bool {
+    match ty.kind() {
+        TypeKind::Real | TypeKind::Matrix => true,
+        TypeKind::Array(t) => is_continuous(*t),
+        _ => false,
+    }
+}
+
+/// The functions that a run of the model may enter, samplers and densities of distributions apart.
+pub fn reachable(code: &Code, start: &Start) -> Vec<u32> {
+    let mut seen = HashSet::new();
+    let mut order = Vec::new();
+    let mut queue = Vec::new();
+    match start {
+        Start::Func(func) => queue.push(*func),
+        Start::Closure(value) => closures(value, &mut queue),
+    }
+    while let Some(at) = queue.pop() {
+        if !seen.insert(at) {
+            continue;
+        }
+        let Some(func) = code.funcs.get(at as usize) else { continue };
+        order.push(at);
+        for instr in &func.code {
+            match instr {
+                Instr::Call { call } => queue.push(func.calls[*call as usize].func),
+                Instr::Make { make } => {
+                    if let MakeKind::Closure(target) = func.makes[*make as usize].kind {
+                        queue.push(target);
+                    }
+                }
+                _ => {}
+            }
+        }
+        for value in &func.constants {
+            closures(value, &mut queue);
+        }
+    }
+    order.sort_unstable();
+    order
+}
+
+/// The functions inside a value.
+fn closures(value: &crate::value::Value, out: &mut Vec<u32>) {
+    use crate::value::Value;
+    match value {
+        Value::Closure(closure) => {
+            out.push(closure.function);
+            closure.captures.iter().for_each(|v| closures(v, out));
+        }
+        Value::Tuple(parts) => parts.0.iter().for_each(|v| closures(v, out)),
+        Value::Record(record) => record.fields.iter().for_each(|v| closures(v, out)),
+        Value::Variant(variant) => variant.fields.iter().for_each(|v| closures(v, out)),
+        Value::Values(items) => items.iter().take(64).for_each(|v| closures(v, out)),
+        _ => {}
+    }
+}
