@@ -87,7 +87,8 @@ fn infer(answer: &Answer, method: &str, seed: u64) -> Result<Arc<Posterior>, Str
         _ => &[],
     };
     let path = programs::root(&format!("tests/oracles/{}.borel", answer.program));
-    programs::infer(&path, seed, method, options)
+    let mut program = programs::load(&path, seed, None)?;
+    programs::infer(&mut program, None, Some(method), options).map(|inferred| inferred.posterior)
 }
 
 fn find<'a>(summaries: &'a [Summary], answer: &Answer, variable: &str) -> &'a Summary {

@@ -1,7 +1,6 @@
 //! Programs of the test folders, loaded and inferred through the driver.
 
-use borel::driver::{File, Options, Session};
-use borel::posterior::Posterior;
+use borel::driver::{Failure, File, Inferred, Options, Session};
 use borel::source::OsWorld;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -25,24 +24,34 @@ pub fn stem(path: &Path) -> String {
     path.file_stem().expect("a program has a name").to_string_lossy().into_owned()
 }
 
-/// A session with a fixed seed on one thread, and a program loaded into it.
-pub fn load(path: &Path, seed: u64) -> Result<(Session, File), String> {
-    let options = Options { seed, threads: 1, ..Options::default() };
-    let mut session = Session::new(Arc::new(OsWorld::new()), options);
-    match session.load(path) {
-        Ok(file) => Ok((session, file)),
-        Err(diagnostics) => {
-            let shown: Vec<String> = diagnostics.iter().map(|d| session.render(d)).collect();
-            Err(format!("{}:\n{}", path.display(), shown.join("\n")))
-        }
-    }
+/// A session with a fixed seed, and a program loaded into it with its data bound (from `data`, or by their defaults).
+///
+/// # Errors
+/// What is wrong with the program or its data, as the user would see it.
+pub fn load(path: &Path, seed: u64, data: Option<&Path>) -> Result<(Session, File), String> {
+    let world = Arc::new(OsWorld::default());
+    let mut session = Session::new(world.clone(), Options { seed, ..Options::default() });
+    let shown = |session: &Session, failure: Failure| format!("{}: {}", stem(path), session.render_failure(&failure, false));
+    let entries = match data {
+        Some(data) => borel::data::read(world.as_ref(), data).map_err(|error| error.render())?,
+        None => Vec::new(),
+    };
+    let file = session.load(&path.to_string_lossy()).map_err(|failure| shown(&session, failure))?;
+    session.bind_data(&entries).map_err(|failure| shown(&session, failure))?;
+    Ok((session, file))
 }
 
-/// The posterior of the only model of a program.
-pub fn infer(path: &Path, seed: u64, method: &str, options: &[(&str, &str)]) -> Result<Arc<Posterior>, String> {
-    let (mut session, file) = load(path, seed)?;
-    match session.infer(&file, None, Some(method), options) {
-        Ok(inferred) => Ok(inferred.posterior),
-        Err(failure) => Err(format!("{} by {method}: {failure}", stem(path))),
-    }
+/// The posterior of a model of a program, the only one when none is named, by a method, the chosen one when none is named.
+///
+/// # Errors
+/// As [`load`], and what went wrong while it ran.
+pub fn infer(
+    (session, file): &mut (Session, File),
+    model: Option<&str>,
+    method: Option<&str>,
+    options: &[(&str, &str)],
+) -> Result<Inferred, String> {
+    let result = session.prepare(file).and_then(|()| session.infer(file, model, method, options, false));
+    let by = method.unwrap_or("infer");
+    result.map_err(|failure| format!("{} by {by}: {}", stem(Path::new(&file.name)), session.render_failure(&failure, false)))
 }
