@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use borel::source::{FileId, SourceMap};
 use borel::syntax::ast::{Ast, Module};
 use borel::syntax::dump::dump;
+use borel::syntax::format::format;
 use borel::syntax::parser::parse;
 
 /// The programs of a folder under `tests/cases/syntax`, by name.
@@ -70,15 +71,49 @@ fn one_run_of_the_parser_may_follow_another() {
     assert_eq!(dump(&ast, &second), "(let b 2)\n");
 }
 
-/// Programs outside of the repository, named by `BOREL_PROGRAMS`, must parse too.
+/// The comments of a text, in order, with the code removed.
+fn comments(text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for line in text.lines() {
+        let mut in_text = false;
+        let mut before = ' ';
+        for (at, c) in line.char_indices() {
+            match c {
+                '"' if before != '\\' => in_text = !in_text,
+                '/' if !in_text && line[at..].starts_with("//") => {
+                    found.push(line[at..].trim_end().to_owned());
+                    break;
+                }
+                _ => {}
+            }
+            before = if before == '\\' { ' ' } else { c };
+        }
+    }
+    found
+}
+
+/// The formatted text, after checking that it means the same, says the same and is stable.
+fn formatted(name: &str, text: &str) -> String {
+    let (ast, module, messages) = read(name, text);
+    assert_eq!(messages, "", "{name}:\n{text}");
+    let tidy = format(&ast, &module, text);
+    let (again, module_again, messages) = read(name, &tidy);
+    assert_eq!(messages, "", "{name} formatted:\n{tidy}");
+    assert_eq!(dump(&ast, &module), dump(&again, &module_again), "{name}: the meaning changed:\n{text}\n{tidy}");
+    let mut kept = comments(&tidy);
+    let mut were = comments(text);
+    kept.sort();
+    were.sort();
+    assert_eq!(were, kept, "{name}: a comment was lost:\n{text}\n{tidy}");
+    assert_eq!(tidy, format(&again, &module_again, &tidy), "{name}: formatting twice changes it:\n{text}");
+    tidy
+}
+
 #[test]
-fn scratch() {
-    let Ok(list) = std::env::var("BOREL_PROGRAMS") else { return };
-    for path in list.split(':') {
-        let text = std::fs::read_to_string(path).expect("a program is text");
-        let start = std::time::Instant::now();
-        let (ast, module, messages) = read(path, &text);
-        println!("{path}: {} bytes, {:?}\n{messages}", text.len(), start.elapsed());
-        if std::env::var("DUMP").is_ok() { println!("{}", dump(&ast, &module)); }
+fn formatting_is_stable_and_keeps_the_meaning() {
+    for path in programs("") {
+        let text = std::fs::read_to_string(&path).expect("a program is text");
+        let tidy = formatted(&name(&path), &text);
+        snapshots("").bind(|| insta::assert_snapshot!(format!("{}.formatted", name(&path)), tidy));
     }
 }

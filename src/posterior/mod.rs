@@ -106,7 +106,7 @@ impl HostObject for Posterior {
     fn property(&self, name: &str) -> Option<Value> {
         Some(match name {
             "draws" => Value::array_of(self.draws().cloned().collect()),
-            "draw_weights" => match self.weights() {
+            "posterior_weights" => match self.weights() {
                 Some(weights) => Value::reals(weights.to_vec()),
                 None => Value::reals(vec![1.0 / self.len().max(1) as f64; self.len()]),
             },

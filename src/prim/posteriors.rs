@@ -10,9 +10,9 @@ pub(super) const ROWS: &[Row] = &[
         |args| property(args, "draws"),
     ),
     Row::general(
-        "fn draw_weights(p: Posterior<a>) -> [Real]",
-        "The weight of each draw; they sum to 1.\nexample: draw_weights(enumerate(() => 3)) == [1.0]",
-        |args| property(args, "draw_weights"),
+        "fn posterior_weights(p: Posterior<a>) -> [Real]",
+        "The weight of each draw; they sum to 1.\nexample: posterior_weights(enumerate(() => 3)) == [1.0]",
+        |args| property(args, "posterior_weights"),
     ),
     Row::general(
         "fn log_evidence(p: Posterior<a>) -> Real",

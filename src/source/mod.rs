@@ -4,6 +4,7 @@ pub mod diagnostic;
 pub mod name;
 mod render;
 pub mod world;
+pub mod suggest;
 
 pub use diagnostic::{Diagnostic, Label, Severity};
 pub use name::{Name, intern};

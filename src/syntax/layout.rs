@@ -95,6 +95,8 @@ enum Last {
 struct Level {
     open: usize,
     bracket: u8,
+    /// The column at which its line begins.
+    indent: usize,
     /// Operators since the last separator.
     chain: usize,
     /// The most of them in one expression so far.
@@ -140,6 +142,10 @@ struct Scanner<'a> {
     outer: usize,
     last: Last,
     last_start: usize,
+    /// Where the line starts.
+    line: usize,
+    /// The column of its first token.
+    indent: Option<usize>,
     /// The first newline since the last token.
     newline: Option<usize>,
     comments: Vec<Comment>,
@@ -150,8 +156,9 @@ struct Scanner<'a> {
     end: usize,
     problems: Vec<Problem>,
     deepest: usize,
-    /// An opening bracket whose closing one stands further left than its line: the likely culprit of a missing one.
-    suspect: Option<usize>,
+    /// An opening bracket whose closing one stands further left than its line, and that one: the likely culprits
+    /// where one is missing.
+    suspect: Option<(usize, usize)>,
 }
 
 const ITEM_WORDS: [&str; 9] = ["data", "let", "fn", "model", "dist", "type", "import", "test", "observe"];
@@ -168,6 +175,8 @@ impl<'a> Scanner<'a> {
             outer: 0,
             last: Last::Start,
             last_start: 0,
+            line: 0,
+            indent: None,
             newline: None,
             comments: Vec::new(),
             waiting: 0,
@@ -205,6 +214,8 @@ impl<'a> Scanner<'a> {
                 }
                 b'\n' => {
                     self.newline.get_or_insert(start);
+                    self.line = start + 1;
+                    self.indent = None;
                     self.blank(start..start + 1);
                     self.at += 1;
                 }
@@ -264,6 +275,7 @@ impl<'a> Scanner<'a> {
                 self.separator();
             }
         }
+        self.indent.get_or_insert(start - self.line);
         self.start.get_or_insert(start);
         self.end = start + text.len();
         self.last_start = start;
@@ -290,9 +302,9 @@ impl<'a> Scanner<'a> {
         // No type is longer; without the bound a file of such lines would take quadratic time.
         for at in (self.last_start.saturating_sub(2_000)..=self.last_start).rev() {
             match self.out[at] {
-                b'>' if at > 0 && matches!(self.out[at - 1], b'-' | b'~') => {}
+                b'>' if brackets > 0 || (at > 0 && matches!(self.out[at - 1], b'-' | b'~')) => {}
                 b'>' => open += 1,
-                b'<' => {
+                b'<' if brackets == 0 => {
                     open -= 1;
                     if open == 0 {
                         return true;
@@ -300,8 +312,8 @@ impl<'a> Scanner<'a> {
                 }
                 b')' | b']' | b'}' => brackets += 1,
                 b'(' | b'[' | b'{' if brackets > 0 => brackets -= 1,
+                _ if brackets > 0 => {}
                 b'-' | b'~' if self.out[at + 1] == b'>' => {}
-                b':' if brackets > 0 => {}
                 b',' | b' ' | b'_' => {}
                 byte if byte.is_ascii_alphanumeric() || byte >= 0x80 => {}
                 _ => return false,
@@ -336,7 +348,7 @@ impl<'a> Scanner<'a> {
     /// Takes all open brackets for unclosed; the guilty one is the suspect, or the innermost.
     fn close_all(&mut self, at: usize) {
         if self.levels.len() > 1 {
-            let open = self.suspect.unwrap_or(self.level().open);
+            let (open, at) = self.suspect.unwrap_or((self.level().open, at));
             self.problems.push(Problem::Unclosed { open, at });
             self.levels.truncate(1);
             self.outer = 0;
@@ -353,8 +365,7 @@ impl<'a> Scanner<'a> {
             [b'/', b'/', b'!', ..] => CommentKind::Module,
             _ => CommentKind::Plain,
         };
-        let before = self.bytes[..start].iter().rev().take_while(|byte| **byte != b'\n');
-        let trailing = before.into_iter().any(|byte| !byte.is_ascii_whitespace());
+        let trailing = !self.begins_line(start);
         let shown = line.iter().rposition(|byte| !byte.is_ascii_whitespace()).map_or(0, |last| last + 1);
         self.comments.push(Comment { range: start..start + shown, kind, trailing, next: self.bytes.len() });
         self.blank(start..start + length);
@@ -399,7 +410,13 @@ impl<'a> Scanner<'a> {
                 b'.' => true,
                 // The sign of an exponent.
                 b'+' | b'-' => matches!(self.bytes[end - 1], b'e' | b'E'),
-                _ => byte.is_ascii_alphanumeric() || *byte == b'_' || *byte >= 0x80,
+                _ if byte.is_ascii() => byte.is_ascii_alphanumeric() || *byte == b'_',
+                _ => {
+                    let letter = self.text.get(end..).and_then(|rest| rest.chars().next());
+                    let Some(letter) = letter.filter(|letter| letter.is_alphanumeric()) else { break };
+                    end += letter.len_utf8();
+                    continue;
+                }
             };
             if !inside {
                 break;
@@ -422,8 +439,13 @@ impl<'a> Scanner<'a> {
         if first.is_whitespace() || first == '\u{feff}' {
             self.blank(self.at..self.at + first.len_utf8());
             self.at += first.len_utf8();
-        } else {
+        } else if first.is_alphanumeric() {
             self.word();
+        } else {
+            let (start, end) = (self.at, self.at + first.len_utf8());
+            let bytes = self.bytes;
+            self.token(&bytes[start..end]);
+            self.operand(end);
         }
     }
 
@@ -434,7 +456,8 @@ impl<'a> Scanner<'a> {
         self.link();
         self.level().signs = 0;
         self.outer += self.level().depth();
-        self.levels.push(Level { open: start, bracket: bytes[start], ..Level::default() });
+        let indent = self.indent.unwrap_or(0);
+        self.levels.push(Level { open: start, bracket: bytes[start], indent, ..Level::default() });
         self.check_depth();
         self.last = Last::Opener;
         self.at += 1;
@@ -456,7 +479,7 @@ impl<'a> Scanner<'a> {
                     let open = self.levels[depth - 1].open;
                     self.problems.push(Problem::Unclosed { open, at: start });
                 }
-                self.suspicion(self.levels[found].open, start);
+                self.suspicion(found, start);
                 self.pop_to(found);
             }
             None if depth > 1 => {
@@ -486,21 +509,17 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    fn suspicion(&mut self, open: usize, close: usize) {
-        if self.suspect.is_none() {
-            let indent = |at: usize| {
-                let line = self.bytes[..at].iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
-                self.bytes[line..].iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count() + line
-            };
-            let column = |at: usize| {
-                let line = self.bytes[..at].iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
-                at - line
-            };
-            let opener_indent = column(indent(open));
-            if indent(close) == close && column(close) < opener_indent {
-                self.suspect = Some(open);
-            }
+    /// Remembers the first closing bracket that begins its line further left than the line of its opening one.
+    fn suspicion(&mut self, level: usize, close: usize) {
+        let Level { open, indent, .. } = self.levels[level];
+        if self.suspect.is_none() && close - self.line < indent && self.begins_line(close) {
+            self.suspect = Some((open, close));
         }
+    }
+
+    /// Whether only blanks stand before `at` in its line.
+    fn begins_line(&self, at: usize) -> bool {
+        self.out[self.line..at].iter().all(|byte| *byte == b' ')
     }
 
     fn operator(&mut self) {

@@ -2,5 +2,6 @@
 
 pub mod ast;
 pub mod dump;
+pub mod format;
 mod layout;
 pub mod parser;

@@ -6,6 +6,7 @@
 mod docs;
 mod explain;
 mod expr;
+mod hints;
 mod returns;
 mod tree;
 
@@ -62,7 +63,7 @@ pub fn parse_expression(ast: &mut Ast, file: FileId, text: &str) -> (Option<Expr
         let error = Diagnostic::error(at, "expected one expression, found a second line").here("this is too much");
         return (None, vec![error]);
     }
-    let problems = explain::problems(file, text, chunk);
+    let problems = explain::problems(Rule::lone_expr, file, text, &layout, chunk);
     if !problems.is_empty() {
         return (None, problems);
     }
@@ -105,7 +106,7 @@ fn parse_chunks(
     let mut diagnostics = Vec::new();
     for chunk in &layout.chunks {
         let source = &layout.text[chunk.range.clone()];
-        let problems = explain::problems(file, text, chunk);
+        let problems = explain::problems(Rule::chunk, file, text, layout, chunk);
         if problems.is_empty() {
             match Grammar::parse(Rule::chunk, source) {
                 Ok(mut pairs) => {

@@ -134,10 +134,9 @@ impl Checker {
             let text = match entity {
                 Entity::Global { bind, .. } => self.env.globals.get(&bind).map(|ty| ty.to_string()),
                 Entity::Module(_) | Entity::Library => None,
-                Entity::Constructor(..) => self
-                    .env
-                    .scheme(entity)
-                    .map(|s| if s.params.is_empty() { s.render_result() } else { s.render() }),
+                Entity::Constructor(..) => {
+                    self.env.scheme(entity).map(|s| if s.params.is_empty() { s.render_result() } else { s.render() })
+                }
                 _ => self.env.scheme(entity).map(|scheme| scheme.render()),
             };
             texts.extend(text);
@@ -225,9 +224,13 @@ impl Checker {
 
     fn take_found(&mut self) -> Vec<Diagnostic> {
         let mut found = std::mem::take(&mut self.found);
-        found.sort_by_key(|d| {
-            d.labels.first().map_or((u32::MAX, 0), |label| (label.span.file.0, label.span.start))
+        // The same may be seen on several ways.
+        let mut seen: HashSet<(u32, u32, String)> = HashSet::new();
+        found.retain(|d| {
+            let place = d.labels.first().map_or((u32::MAX, 0), |label| (label.span.file.0, label.span.start));
+            seen.insert((place.0, place.1, d.message.clone()))
         });
+        found.sort_by_key(|d| d.labels.first().map_or((u32::MAX, 0), |label| (label.span.file.0, label.span.start)));
         found
     }
 
@@ -237,6 +240,7 @@ impl Checker {
         let scope = self.scope_of(item);
         let (result, found) = self.with_names(|checker| {
             let mut infer = Infer::new(&checker.ast, &checker.env, &checker.sources, scope);
+            infer.own = Some(item);
             let result = top_level(&mut infer, item);
             if infer.needs_names() {
                 return Err(infer.missing());

@@ -78,12 +78,19 @@ pub(crate) enum Reason {
     /// A type written by the user.
     Annotation(TypeId),
     /// A parameter of a function.
-    Parameter { name: Option<Name>, of: Name, span: Span },
+    Parameter {
+        name: Option<Name>,
+        of: Name,
+        span: Span,
+    },
     /// The other branches of an `if` or `match`, the other elements of an array.
     Branch(Span),
     Element(Span),
     /// The variable assigned to.
-    Variable { name: Name, span: Span },
+    Variable {
+        name: Name,
+        span: Span,
+    },
     /// The values of a distribution that is observed.
     Observed(Span),
     Condition,

@@ -2,8 +2,8 @@
 
 use crate::source::Name;
 use crate::syntax::ast::{
-    Arg, Ast, Block, Clause, ExprId, ExprKind, FnDecl, ItemId, ItemKind, Param, PatternId, PatternKind, Place, PlaceStep,
-    Stmt, StmtKind, TypeExprKind, TypeId,
+    Arg, Ast, Block, Clause, ExprId, ExprKind, FnDecl, ItemId, ItemKind, Param, PatternId, PatternKind, Place,
+    PlaceStep, Stmt, StmtKind, TypeExprKind, TypeId,
 };
 use std::collections::HashSet;
 

@@ -112,8 +112,3 @@ pub(crate) fn schemes() -> HashMap<Name, Arc<Scheme>> {
     }
     found
 }
-
-/// Whether the domain is a value without arguments.
-pub(crate) fn is_constant(name: &str) -> bool {
-    member(name).is_some() && parameters(name).is_empty()
-}

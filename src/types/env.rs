@@ -5,7 +5,6 @@
 
 use super::constraint::Constraint;
 use super::scheme::Scheme;
-use super::typed::Def;
 use crate::core::Type;
 use crate::source::{Name, Span};
 use crate::syntax::ast::{BindId, ItemId};
@@ -28,7 +27,12 @@ pub(crate) enum Entity {
     Dist(ItemId),
     Prim(u32),
     /// A `data` declaration or a top-level variable: its item, its binder, whether it is a `var`.
-    Global { item: ItemId, bind: BindId, mutable: bool, span: Span },
+    Global {
+        item: ItemId,
+        bind: BindId,
+        mutable: bool,
+        span: Span,
+    },
     Constructor(ItemId, u32),
     /// An imported file.
     Module(ScopeId),
@@ -79,11 +83,18 @@ impl Env {
 
     /// What a name means in a scope: the definitions of the nearest scope that has it, else those of the library.
     pub fn lookup(&self, scope: ScopeId, name: Name) -> &[Entity] {
+        self.lookup_outside(scope, name, None)
+    }
+
+    /// The same inside the definition of a variable, whose name means an earlier one there: `let sd = sd(xs)`.
+    pub fn lookup_outside(&self, scope: ScopeId, name: Name, own: Option<ItemId>) -> &[Entity] {
         let mut at = Some(scope);
         while let Some(id) = at {
             let scope = &self.scopes[id.0 as usize];
-            if let Some(found) = scope.names.get(&name) {
-                return found;
+            match scope.names.get(&name).map(Vec::as_slice) {
+                Some([Entity::Global { item, .. }]) if Some(*item) == own => {}
+                Some(found) => return found,
+                None => {}
             }
             at = scope.parent;
         }
@@ -126,14 +137,6 @@ impl Env {
             Entity::Prim(row) => self.prims.get(&row),
             Entity::Constructor(item, tag) => self.constructors.get(&(item, tag)),
             _ => None,
-        }
-    }
-
-    /// The scheme behind a definition.
-    pub fn scheme_of(&self, def: Def) -> Option<&Arc<Scheme>> {
-        match def {
-            Def::Item(item) => self.schemes.get(&item),
-            Def::Prim(row) => self.prims.get(&row),
         }
     }
 }

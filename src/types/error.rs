@@ -31,6 +31,9 @@ pub(crate) fn unknown_name(span: Span, name: Name, suggestion: Option<String>, d
     let error = Diagnostic::error(span, format!("unknown name `{name}`"));
     let error = match suggestion {
         Some(found) => error.hint(format!("did you mean `{found}`?")),
+        None if name.as_str().starts_with("draw_") => {
+            error.hint("primitive draws are for the distributions of the library; draw with `x ~ d` or `sample(d)`")
+        }
         None => error,
     };
     if domain { error.hint(format!("`{name}` is a domain; it takes arguments, as in `{name}(n)`")) } else { error }
@@ -93,11 +96,6 @@ pub(crate) fn lambda_default(span: Span) -> Diagnostic {
         .hint("write a local function: `fn f(x, k = 2) = …`")
 }
 
-pub(crate) fn return_not_last(span: Span) -> Diagnostic {
-    Diagnostic::error(span, "`return` must be the last statement of a block")
-        .hint("choose with `if … { a } else { b }`; its value is that of the branch taken")
-}
-
 pub(crate) fn unused_value(span: Span, ty: &str, text: &str) -> Diagnostic {
     let warning = Diagnostic::warning(span, format!("the value of this expression, of type {ty}, is not used"));
     let text = text.trim();
@@ -124,9 +122,9 @@ pub(crate) fn assigns_immutable(
     match kind {
         LocalKind::Let => {
             let error = error.here("only a `var` can be assigned").also(declared, "declared here with `let`");
-            let line = sources.place(declared).and_then(|place| {
-                place.rsplit(':').nth(1).and_then(|line| line.parse::<usize>().ok())
-            });
+            let line = sources
+                .place(declared)
+                .and_then(|place| place.rsplit(':').nth(1).and_then(|line| line.parse::<usize>().ok()));
             match line {
                 Some(line) => error.hint(format!("declare it with `var {name} = …` on line {line}")),
                 None => error.hint(format!("declare it with `var {name} = …`")),
@@ -166,9 +164,15 @@ pub(crate) fn assigns_definition(span: Span, name: Name) -> Diagnostic {
         .hint(format!("declare a variable of that name: `var {name} = …`"))
 }
 
+const MEMBERS: &[&str] =
+    &["logp", "sample", "cdf", "ccdf", "quantile", "mean", "variance", "entropy", "mode", "median"];
+
 pub(crate) fn unknown_member(name: Ident) -> Diagnostic {
-    Diagnostic::error(name.span, format!("a distribution has no member `{}`", name.name))
-        .hint("members are `logp(x)`, `sample`, `cdf(x)`, `ccdf(x)`, `quantile(q)`, `mean`, `variance`, `entropy`, `mode`, `median`")
+    let error = Diagnostic::error(name.span, format!("a distribution has no member `{}`", name.name));
+    if let Some(found) = super::suggest::name(name.name.as_str(), MEMBERS) {
+        return error.hint(format!("did you mean `{found}`?"));
+    }
+    error.hint("members are `logp(x)`, `sample`, `cdf(x)`, `ccdf(x)`, `quantile(q)`, `mean`, `variance`, `entropy`, `mode`, `median`")
 }
 
 pub(crate) fn member_parameters(name: Ident, expected: usize, found: usize) -> Diagnostic {
@@ -209,7 +213,9 @@ pub(crate) fn item_name(ast: &Ast, item: crate::syntax::ast::ItemId) -> Option<I
         ItemKind::Data { name, .. } => Some(Ident { name: name.name, span: name.span }),
         ItemKind::Variant { name, .. } | ItemKind::Alias { name, .. } => Some(*name),
         ItemKind::Stmt(stmt) => match &stmt.kind {
-            StmtKind::Var { name, .. } | StmtKind::Draw { name, .. } => Some(Ident { name: name.name, span: name.span }),
+            StmtKind::Var { name, .. } | StmtKind::Draw { name, .. } => {
+                Some(Ident { name: name.name, span: name.span })
+            }
             StmtKind::Let { pattern, .. } => match &ast.pattern(*pattern).kind {
                 crate::syntax::ast::PatternKind::Bind(name) => Some(Ident { name: name.name, span: name.span }),
                 _ => None,
@@ -221,7 +227,8 @@ pub(crate) fn item_name(ast: &Ast, item: crate::syntax::ast::ItemId) -> Option<I
 }
 
 pub(crate) fn missing_patterns(span: Span, missing: &[String]) -> Diagnostic {
-    let listed: Vec<String> = missing.iter().map(|pattern| format!("`{pattern}`")).collect();
+    let name = |pattern: &String| if pattern == "_" { "other values".into() } else { format!("`{pattern}`") };
+    let listed: Vec<String> = missing.iter().map(name).collect();
     let arms: Vec<String> = missing.iter().map(|pattern| format!("{pattern} => …")).collect();
     Diagnostic::error(span, format!("this `match` does not say what to do with {}", listed.join(", ")))
         .hint(format!("add the arms `{}`", arms.join(", ")))

@@ -101,8 +101,7 @@ fn shape(infer: &mut Infer<'_>, pattern: PatternId, ty: Ty) -> Option<Shape> {
             if types.len() != parts.len() {
                 return None;
             }
-            let parts: Option<Vec<Shape>> =
-                parts.iter().zip(types).map(|(part, ty)| shape(infer, *part, ty)).collect();
+            let parts: Option<Vec<Shape>> = parts.iter().zip(types).map(|(part, ty)| shape(infer, *part, ty)).collect();
             Shape::Of(Head::Only, parts?)
         }
         PatternKind::Record(fields) => {
@@ -159,7 +158,13 @@ fn parts_of(infer: &mut Infer<'_>, head: &Head, ty: Ty) -> Option<Vec<Ty>> {
 
 impl Search<'_, '_> {
     /// Rows of patterns that no row of `rows` takes, and that `useful` takes where it is given.
-    fn missing(&mut self, rows: &[Vec<Shape>], types: &[Ty], useful: Option<&[Shape]>, limit: usize) -> Vec<Vec<Shape>> {
+    fn missing(
+        &mut self,
+        rows: &[Vec<Shape>],
+        types: &[Ty],
+        useful: Option<&[Shape]>,
+        limit: usize,
+    ) -> Vec<Vec<Shape>> {
         self.budget = self.budget.saturating_sub(1);
         if self.budget == 0 {
             return Vec::new();

@@ -176,31 +176,25 @@ impl Scheme {
                 }
             }
         }
+        let kept: Vec<&Constraint> = pending.iter().zip(&kept).filter(|(_, kept)| **kept).map(|(c, _)| c).collect();
+        let flows = Flows::new(table, mono, &kept);
+        builder.live = flows.live();
         let params = mono.params.iter().map(|p| SchemeParam { ty: builder.ty(table, p.ty), ..p.clone() }).collect();
         let result = builder.ty(table, mono.result);
         let effect = builder.effect(table, mono.effect);
-        let mut constraints = Vec::new();
-        for (constraint, _) in pending.iter().zip(&kept).filter(|(_, kept)| **kept) {
+        let mut constraints = Vec::with_capacity(kept.len());
+        for constraint in kept {
             let mut copy = constraint.clone();
             copy.kind.types(&mut |t| *t = builder.ty(table, *t));
             copy.kind.effects(&mut |e| *e = builder.effect(table, *e));
             constraints.push(copy);
         }
         let mut edges = Vec::new();
-        let mut taken = vec![false; table.edges.len()];
-        let mut grew = !builder.effects.is_empty();
-        while grew {
-            grew = false;
-            for (i, edge) in table.edges.iter().enumerate() {
-                let (from, to) = (table.effect(edge.from), table.effect(edge.to));
-                let open = from != Eff::DETERMINISTIC && to != Eff::RANDOM && from != to;
-                let touches = builder.effects.contains_key(&from) || builder.effects.contains_key(&to);
-                if !taken[i] && open && touches {
-                    taken[i] = true;
-                    grew = true;
-                    let (from, to) = (builder.effect(table, from), builder.effect(table, to));
-                    edges.push(Edge { from, to, ..edge.clone() });
-                }
+        let live = builder.live.clone();
+        for edge in flows.edges(&live) {
+            let (from, to) = (builder.effect(table, edge.from), builder.effect(table, edge.to));
+            if from != to && from != Eff::DETERMINISTIC && to != Eff::RANDOM {
+                edges.push(Edge { from, to, ..edge });
             }
         }
         Scheme {
@@ -276,6 +270,89 @@ struct Builder {
     nodes: Vec<Node>,
     types: HashMap<Ty, Ty>,
     effects: HashMap<Eff, Eff>,
+    /// The effects that a use may still make random; the others are deterministic.
+    live: HashSet<Eff>,
+}
+
+/// Up to how many sources the flows between effects are shortened.
+const FEW_SOURCES: usize = 8;
+
+/// How effects of function parameters flow through a finished definition to what a use can see of it.
+struct Flows<'a> {
+    table: &'a Table,
+    next: HashMap<Eff, Vec<usize>>,
+    /// Effects that a use may make random: of function parameters, and of calls that are not decided.
+    sources: Vec<Eff>,
+    /// Effects that a use can see.
+    visible: HashSet<Eff>,
+}
+
+impl<'a> Flows<'a> {
+    fn new(table: &'a Table, mono: &Mono, pending: &[&Constraint]) -> Flows<'a> {
+        let mut next: HashMap<Eff, Vec<usize>> = HashMap::new();
+        for (i, edge) in table.edges.iter().enumerate() {
+            next.entry(table.effect(edge.from)).or_default().push(i);
+        }
+        let mut found = Vec::new();
+        mono.params.iter().for_each(|param| table.effects_in(param.ty, &mut found));
+        for constraint in pending {
+            let mut kind = constraint.kind.clone();
+            kind.types(&mut |t| table.effects_in(*t, &mut found));
+            kind.effects(&mut |e| found.push(table.effect(*e)));
+        }
+        found.retain(|effect| effect.0 >= Eff::SHARED);
+        found.sort_unstable_by_key(|effect| effect.0);
+        found.dedup();
+        let sources = found.clone();
+        table.effects_in(mono.result, &mut found);
+        found.push(table.effect(mono.effect));
+        Flows { table, next, sources, visible: found.into_iter().collect() }
+    }
+
+    /// Calls `visit` on every edge that leads on from an effect.
+    fn follow(&self, source: Eff, mut visit: impl FnMut(&Edge, Eff)) {
+        let mut seen = HashSet::from([source]);
+        let mut work = vec![source];
+        while let Some(effect) = work.pop() {
+            for &i in self.next.get(&effect).map_or(&[][..], Vec::as_slice) {
+                let edge = &self.table.edges[i];
+                let to = self.table.effect(edge.to);
+                visit(edge, to);
+                if to.0 >= Eff::SHARED && seen.insert(to) {
+                    work.push(to);
+                }
+            }
+        }
+    }
+
+    fn live(&self) -> HashSet<Eff> {
+        let mut live: HashSet<Eff> = self.sources.iter().copied().collect();
+        for source in &self.sources {
+            self.follow(*source, |_, to| {
+                live.insert(to);
+            });
+        }
+        live
+    }
+
+    /// One edge from each source to each visible effect that it reaches, and to each demand to be deterministic. Where there
+    /// are many sources, the edges themselves, which are fewer.
+    fn edges(&self, live: &HashSet<Eff>) -> Vec<Edge> {
+        if self.sources.len() > FEW_SOURCES {
+            let known = |effect: Eff| live.contains(&self.table.effect(effect));
+            return self.table.edges.iter().filter(|edge| known(edge.from)).cloned().collect();
+        }
+        let mut found = Vec::new();
+        for &source in &self.sources {
+            let mut reached = HashSet::new();
+            self.follow(source, |edge, to| {
+                if (to == Eff::DETERMINISTIC || self.visible.contains(&to)) && reached.insert(to) {
+                    found.push(Edge { from: source, to, ..edge.clone() });
+                }
+            });
+        }
+        found
+    }
 }
 
 impl Builder {
@@ -305,6 +382,9 @@ impl Builder {
         if effect.0 < Eff::SHARED {
             return effect;
         }
+        if !self.live.contains(&effect) {
+            return Eff::DETERMINISTIC;
+        }
         let next = Eff(self.effects.len() as u32 + Eff::SHARED);
         *self.effects.entry(effect).or_insert(next)
     }
@@ -321,9 +401,7 @@ fn map_node(node: &Node, ty: &mut dyn FnMut(Ty) -> Ty, effect: &mut dyn FnMut(Ef
         Node::Record(fields) => Node::Record(fields.iter().map(|(name, t)| (*name, ty(*t))).collect()),
         Node::Variant(name, id, args) => Node::Variant(*name, *id, args.iter().map(|t| ty(*t)).collect()),
         Node::Host(name, args) => Node::Host(*name, args.iter().map(|t| ty(*t)).collect()),
-        Node::Fn(params, e, result) => {
-            Node::Fn(params.iter().map(|t| ty(*t)).collect(), effect(*e), ty(*result))
-        }
+        Node::Fn(params, e, result) => Node::Fn(params.iter().map(|t| ty(*t)).collect(), effect(*e), ty(*result)),
         other => other.clone(),
     }
 }

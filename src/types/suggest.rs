@@ -111,7 +111,9 @@ pub(crate) fn name(word: &str, known: &[&'static str]) -> Option<String> {
     }
     let foreign = FOREIGN.iter().find(|(other, _)| *other == word || *other == lower).map(|(_, ours)| *ours);
     if let Some(ours) = foreign
-        && (known.contains(&ours) || !ours.starts_with(char::is_alphabetic) || matches!(ours, "true" | "false" | "inf" | "nan"))
+        && (known.contains(&ours)
+            || !ours.starts_with(char::is_alphabetic)
+            || matches!(ours, "true" | "false" | "inf" | "nan"))
     {
         return Some(ours.into());
     }
@@ -136,36 +138,5 @@ pub(crate) fn lower_case_type(word: &str) -> Option<&'static str> {
 
 /// The candidate nearest in spelling, where one is near.
 pub(crate) fn closest(word: &str, candidates: &[&'static str]) -> Option<String> {
-    let limit = match word.chars().count() {
-        0..=2 => 0,
-        3..=5 => 1,
-        _ => 2,
-    };
-    candidates
-        .iter()
-        .filter(|candidate| candidate.len().abs_diff(word.len()) <= limit)
-        .map(|candidate| (distance(word, candidate), *candidate))
-        .filter(|(distance, candidate)| *distance <= limit && *candidate != word)
-        .min()
-        .map(|(_, candidate)| candidate.to_owned())
-}
-
-/// Insertions, deletions, replacements and swaps of neighbours between two words.
-fn distance(a: &str, b: &str) -> usize {
-    let a: Vec<char> = a.chars().collect();
-    let b: Vec<char> = b.chars().collect();
-    let mut before: Vec<usize> = Vec::new();
-    let mut last: Vec<usize> = (0..=b.len()).collect();
-    for i in 1..=a.len() {
-        let mut row = vec![i; b.len() + 1];
-        for j in 1..=b.len() {
-            let replaced = last[j - 1] + usize::from(a[i - 1] != b[j - 1]);
-            row[j] = replaced.min(last[j] + 1).min(row[j - 1] + 1);
-            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
-                row[j] = row[j].min(before[j - 2] + 1);
-            }
-        }
-        before = std::mem::replace(&mut last, row);
-    }
-    last.last().copied().unwrap_or(0)
+    crate::source::suggest::closest(word, candidates.iter().copied()).map(str::to_owned)
 }

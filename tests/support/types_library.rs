@@ -143,11 +143,17 @@ dist Dirac(value: a) on Values([value]) {
 }
 dist Choice(values: [a], probs: [Real] = [1 / len(values) for v in values]) on Values(values) {
   logp(x) = logsumexp([log(p) for (v, p) in zip(values, probs) if v == x])
-  sample = values[sample(Categorical(probs))]
+  sample = {
+    let i = sample(Categorical(probs))
+    values[i]
+  }
 }
 dist Mixture(weights: Simplex, dists: [Dist<a>]) on support(dists[0]) {
   logp(x) = logsumexp([log(w) + logp(d, x) for (w, d) in zip(weights, dists)])
-  sample = sample(dists[sample(Categorical(weights))])
+  sample = {
+    let i = sample(Categorical(weights))
+    sample(dists[i])
+  }
 }
 dist Truncated(d: Dist<Real>, lower: Real, upper: Real) on Interval(lower, upper) {
   logp(x) = logp(d, x) - log(cdf(d, upper) - cdf(d, lower))

@@ -79,7 +79,7 @@ impl Builder<'_> {
                 }
                 Rule::infix => self.push_infix(&mut row, part.as_str(), span),
                 Rule::call | Rule::index | Rule::field => self.push_postfix(&mut row, part, span),
-                Rule::name if inner.peek().is_some_and(|next| next.as_rule() == Rule::lambda_body) => {
+                Rule::name | Rule::wild if inner.peek().is_some_and(|next| next.as_rule() == Rule::lambda_body) => {
                     if let Some(body) = inner.next() {
                         let operand = self.short_lambda(part, body);
                         row.operands.push(operand);
@@ -201,12 +201,15 @@ impl Builder<'_> {
         }
     }
 
-    /// `x => e`
+    /// `x => e` or `_ => e`
     fn short_lambda(&mut self, name: Tree<'_>, body: Tree<'_>) -> Operand {
         let at = self.span(&name);
         let span = at.to(self.span(&body));
-        let binder = self.ast.binder(intern(name.as_str().trim_end()), at);
-        let pattern = self.ast.add_pattern(at, PatternKind::Bind(binder));
+        let kind = match name.as_rule() {
+            Rule::wild => PatternKind::Wild,
+            _ => PatternKind::Bind(self.ast.binder(intern(name.as_str().trim_end()), at)),
+        };
+        let pattern = self.ast.add_pattern(at, kind);
         let body = self.body(body);
         let params = vec![Param { pattern, ty: None, default: None }];
         (self.ast.add_expr(span, ExprKind::Lambda { params, body }), span)
@@ -334,9 +337,8 @@ impl Builder<'_> {
     fn array(&mut self, pair: Tree<'_>) -> ExprKind {
         let mut exprs = Vec::new();
         let mut clauses = Vec::new();
-        let mut inner = pair.into_inner().peekable();
         // The clauses bind names for the body, but the body comes first in the text and so in the arena.
-        while let Some(part) = inner.next() {
+        for part in pair.into_inner() {
             match part.as_rule() {
                 Rule::for_clause => {
                     let mut parts = self.words_dropped(part);

@@ -55,10 +55,8 @@ impl Checker {
                 }
                 ItemKind::Data { name, .. } => {
                     definition = Some(Ident { name: name.name, span: name.span });
-                    entries.push((
-                        name.name,
-                        Entity::Global { item, bind: name.bind, mutable: false, span: name.span },
-                    ));
+                    entries
+                        .push((name.name, Entity::Global { item, bind: name.bind, mutable: false, span: name.span }));
                 }
                 ItemKind::Variant { name, constructors, .. } => {
                     named_type = Some(*name);
@@ -102,7 +100,8 @@ impl Checker {
                         .hint("give one of them another name");
                     self.found.push(error);
                 }
-            } else if !library && entries.iter().any(|(name, _)| self.env.scopes[scope.0 as usize].names.contains_key(name))
+            } else if !library
+                && entries.iter().any(|(name, _)| self.env.scopes[scope.0 as usize].names.contains_key(name))
                 && matches!(self.ast.item(item).kind, ItemKind::Stmt(_))
             {
                 // The initial value still sees the earlier variable.

@@ -14,6 +14,10 @@ use std::sync::Arc;
 /// How often a body is looked at again because a definition turned out to be needed.
 const RETRIES: usize = 4;
 
+/// How many conditions a scheme may have. Beyond, open types are decided as in a finished body: each call copies the
+/// conditions, so functions that call such functions several times would otherwise grow without bound.
+const MAX_CONDITIONS: usize = 1000;
+
 /// The state of the search for groups.
 #[derive(Default)]
 pub(super) struct Groups {
@@ -105,11 +109,11 @@ impl Checker {
             self.load(name);
         }
         for name in uses.values {
-            entities.extend(self.entities(scope, name));
+            entities.extend(self.entities(scope, name, Some(item)));
         }
         for (module, name) in uses.members {
             match self.env.lookup(scope, module).first().copied() {
-                Some(Entity::Library) => entities.extend(self.entities(ScopeId::LIBRARY, name)),
+                Some(Entity::Library) => entities.extend(self.entities(ScopeId::LIBRARY, name, None)),
                 Some(Entity::Module(file)) => {
                     let names = &self.env.scopes[file.0 as usize].names;
                     entities.extend(names.get(&name).cloned().unwrap_or_default());
@@ -125,22 +129,19 @@ impl Checker {
         found
     }
 
-    fn entities(&mut self, scope: ScopeId, name: Name) -> Vec<Entity> {
+    fn entities(&mut self, scope: ScopeId, name: Name, own: Option<ItemId>) -> Vec<Entity> {
         // A definition of the session hides all of the library's.
-        let own = self.env.lookup(scope, name);
-        let library = own.is_empty() || self.env.scopes[0].names.get(&name).is_some_and(|found| found == own);
+        let found = self.env.lookup_outside(scope, name, own);
+        let library = found.is_empty() || self.env.scopes[0].names.get(&name).is_some_and(|known| known == found);
         if library {
             self.load(name);
         }
-        self.env.lookup(scope, name).to_vec()
+        self.env.lookup_outside(scope, name, own).to_vec()
     }
 
     fn infer_group(&mut self, group: &[ItemId], uses_itself: bool) {
         let statement = |checker: &Checker, item: ItemId| {
-            matches!(
-                checker.ast.item(item).kind,
-                ItemKind::Stmt(_) | ItemKind::Data { .. } | ItemKind::Test { .. }
-            )
+            matches!(checker.ast.item(item).kind, ItemKind::Stmt(_) | ItemKind::Data { .. } | ItemKind::Test { .. })
         };
         if let [only] = group
             && statement(self, *only)
@@ -184,6 +185,10 @@ impl Checker {
             infer.solve();
             if infer.needs_names() {
                 return Err(infer.missing());
+            }
+            if infer.pending.len() > MAX_CONDITIONS {
+                infer.lenient = true;
+                infer.decide_rest();
             }
             let library = scope == ScopeId::LIBRARY;
             infer.conclude(!library);

@@ -1,6 +1,5 @@
 //! Bodies at concrete types, as lowering asks for them.
 
-use super::super::constraint::Reason;
 use super::super::infer::Infer;
 use super::super::scheme::SchemeParam;
 use super::super::table::{Eff, Node, Table, Ty};
@@ -76,6 +75,26 @@ impl Checker {
             .collect()
     }
 
+    /// The types of the parameters and of the result of a function or model, where they do not depend on the use; what
+    /// nothing decides is `()`. This is the instance that runs a model of the file.
+    pub fn closed_type(&mut self, item: ItemId) -> Option<(Vec<Type>, Type)> {
+        self.ensure(item);
+        let scheme = self.env.schemes.get(&item)?;
+        let mut table = Table::new();
+        let used = super::super::scheme::Candidate::Scheme(scheme.clone()).instantiate(
+            &mut table,
+            Span::NONE,
+            &mut Vec::new(),
+        );
+        if used.params.iter().any(|param| table.mentions_unknown(param.ty)) {
+            return None;
+        }
+        if !scheme.constraints.is_empty() {
+            return None;
+        }
+        Some((used.params.iter().map(|param| table.export(param.ty)).collect(), table.export(used.result)))
+    }
+
     /// The names of the members that a distribution defines.
     pub fn dist_members(&self, item: ItemId) -> Vec<Name> {
         match &self.ast.item(item).kind {
@@ -143,6 +162,5 @@ fn pinned_member(infer: &mut Infer<'_>, decl: &DistDecl, instance: &Instance, ef
         }
         infer.solve();
     });
-    let _ = Reason::Nothing;
     result
 }

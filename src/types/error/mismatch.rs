@@ -35,11 +35,9 @@ pub(crate) fn mismatch(
         return super::infinite(span);
     }
     if mismatch == Mismatch::Effect {
-        let error = Diagnostic::error(
-            span,
-            format!("expected a deterministic function {shown_expected}, found a random one"),
-        );
-        return because(infer, error, reason, span);
+        let error =
+            Diagnostic::error(span, format!("expected a deterministic function {shown_expected}, found a random one"));
+        return because(infer, error, reason, span, &shown_expected);
     }
     let condition = matches!(reason, Reason::Condition);
     let message = if condition {
@@ -47,11 +45,11 @@ pub(crate) fn mismatch(
     } else {
         format!("expected {shown_expected}, found {shown_found}")
     };
-    let error = because(infer, Diagnostic::error(span, message), reason, span);
+    let error = because(infer, Diagnostic::error(span, message), reason, span, &shown_expected);
     hinted(infer, error, expr, found, expected, mismatch)
 }
 
-fn because(infer: &Infer<'_>, error: Diagnostic, reason: Reason, span: Span) -> Diagnostic {
+fn because(infer: &Infer<'_>, error: Diagnostic, reason: Reason, span: Span, expected: &str) -> Diagnostic {
     match reason {
         Reason::Annotation(ty) => {
             let place = infer.ast.ty(ty).span;
@@ -67,10 +65,10 @@ fn because(infer: &Infer<'_>, error: Diagnostic, reason: Reason, span: Span) -> 
             Some(name) => error.here(format!("for the parameter `{name}` of `{of}`")),
             None => error.here(format!("for a parameter of `{of}`")),
         },
-        Reason::Branch(place) => error.also(place, "the first branch has the other type"),
-        Reason::Element(place) => error.also(place, "the first element has the other type"),
-        Reason::Variable { name, span } => error.also(span, format!("`{name}` has the other type since here")),
-        Reason::Observed(place) => error.also(place, "the distribution is over the other type"),
+        Reason::Branch(place) => error.also(place, format!("the first branch has type {expected}")),
+        Reason::Element(place) => error.also(place, format!("the first element has type {expected}")),
+        Reason::Variable { name, span } => error.also(span, format!("`{name}` has type {expected}")),
+        Reason::Observed(place) => error.also(place, format!("this distribution is over {expected}")),
         Reason::Member(name) => error.here(format!("the value of the member `{name}`")),
         Reason::Nothing | Reason::Condition => error,
     }
@@ -119,9 +117,7 @@ fn hinted(
             let blanks = vec!["…"; params.len()].join(", ");
             error.hint(format!("give its arguments: `() => {text}({blanks})`"))
         }
-        (Node::Fn(params, ..), _) if params.is_empty() && short => {
-            error.hint(format!("call the function: `{text}()`"))
-        }
+        (Node::Fn(params, ..), _) if params.is_empty() && short => error.hint(format!("call the function: `{text}()`")),
         (Node::Dist(_), _) if short && !matches!(table.node(expected), Node::Array(_)) => {
             error.hint(format!("a distribution is not a value of it; draw one with `sample({text})`"))
         }
@@ -134,6 +130,20 @@ fn hinted(
         (Node::Array(_), Node::Dist(_)) => error,
         _ => error,
     }
+}
+
+/// A value drawn into a variable of another type.
+pub(crate) fn drawn_into(
+    infer: &Infer<'_>,
+    dist: ExprId,
+    value: Ty,
+    target: Ty,
+    name: crate::source::Name,
+    declared: Span,
+) -> Diagnostic {
+    let (found, expected) = (infer.table.show(value), infer.table.show(target));
+    Diagnostic::error(infer.span(dist), format!("expected a distribution over {expected}, found one over {found}"))
+        .also(declared, format!("`{name}` has type {expected}"))
 }
 
 /// A pattern that cannot match the value.

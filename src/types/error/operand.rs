@@ -56,7 +56,10 @@ pub(crate) fn shapes_differ(
     .also(infer.operand_span(constraint, left), format!("of type {a}"));
     let matrix = |ty: Ty| matches!(infer.table.node(ty), Node::Matrix);
     if op == BinaryOp::Mul && (matrix(left.ty) || matrix(right.ty)) {
-        let text = (infer.sources.text(infer.operand_span(constraint, left)), infer.sources.text(infer.operand_span(constraint, right)));
+        let text = (
+            infer.sources.text(infer.operand_span(constraint, left)),
+            infer.sources.text(infer.operand_span(constraint, right)),
+        );
         return error.hint(format!("the product of a matrix and a vector is `{} @ {}`", text.0, text.1));
     }
     error.hint("both sides must have the same shape, or one must be a single number")

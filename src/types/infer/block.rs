@@ -114,9 +114,8 @@ impl Infer<'_> {
                 self.check(*cond, Ty::BOOL, Reason::Condition);
                 self.loop_body(body);
             }
+            // The parser says that it must stand last.
             StmtKind::Return(value) => {
-                let span = stmt.span;
-                self.report(error::return_not_last(span));
                 self.expr(*value, None);
             }
             StmtKind::Assert(value) => self.check(*value, Ty::BOOL, Reason::Condition),
@@ -171,9 +170,10 @@ impl Infer<'_> {
     fn drawn_into(&mut self, dist: Operand, value: Ty, target: Ty, name: crate::source::Name, declared: Span) {
         self.known(value);
         let mark = self.table.mark();
-        if let Err(mismatch) = self.table.unify(value, target) {
+        if self.table.unify(value, target).is_err() {
             self.table.undo(mark);
-            self.mismatch(dist.expr, value, target, Reason::Variable { name, span: declared }, mismatch);
+            let diagnostic = error::drawn_into(self, dist.expr, value, target, name, declared);
+            self.report(diagnostic);
         }
     }
 

@@ -26,9 +26,7 @@ pub(crate) fn slots(params: &[SchemeParam], args: &[CallArg]) -> Result<Vec<Opti
     let mut next = 0;
     for (i, arg) in args.iter().enumerate() {
         let place = match arg.name {
-            Some(name) => {
-                params.iter().position(|p| p.name == Some(name.name)).ok_or(Misfit::NoSuchName(i))?
-            }
+            Some(name) => params.iter().position(|p| p.name == Some(name.name)).ok_or(Misfit::NoSuchName(i))?,
             None => {
                 if next >= params.len() {
                     return Err(Misfit::TooMany(arg.value.expr));

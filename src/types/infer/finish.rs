@@ -45,9 +45,7 @@ impl Infer<'_> {
         }
         // An integer literal in the place of a real number is one that is widened.
         for (expr, ty) in typed.types.iter_mut() {
-            if *ty == Type::REAL
-                && matches!(self.ast.expr(*expr).kind, crate::syntax::ast::ExprKind::Int(_))
-            {
+            if *ty == Type::REAL && matches!(self.ast.expr(*expr).kind, crate::syntax::ast::ExprKind::Int(_)) {
                 *ty = Type::INT;
                 typed.coercions.insert(*expr, Type::REAL);
             }
@@ -101,8 +99,7 @@ impl Infer<'_> {
                 for tag in 0.. {
                     let Some(scheme) = self.env.constructors.get(&(item, tag)).cloned() else { break };
                     let name = scheme.name;
-                    let used =
-                        Candidate::Scheme(scheme).instantiate(&mut self.table, Span::NONE, &mut Vec::new());
+                    let used = Candidate::Scheme(scheme).instantiate(&mut self.table, Span::NONE, &mut Vec::new());
                     let whole = self.table.import(ty);
                     let _ = self.table.unify(used.result, whole);
                     let fields = used.params.iter().map(|param| self.table.export(param.ty)).collect::<Vec<_>>();

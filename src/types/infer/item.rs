@@ -17,22 +17,28 @@ use std::sync::Arc;
 pub(crate) enum MemberKind {
     /// `logp(x) = …`, a real number for a value
     OfValue,
+    /// `cdf(x) = …`, a real number for a number
+    OfNumber,
     /// `sample = …`, a value
     Sample,
     /// `quantile(q) = …`, a value for a number
     Quantile,
     /// `mean = …`, a number or the like
     Moment,
+    /// `check = …`, whether the parameters fit together
+    Check,
     Unknown,
 }
 
 /// What the member of this name is.
 pub(crate) fn member_kind(name: Name) -> MemberKind {
     match name.as_str() {
-        "logp" | "cdf" | "ccdf" => MemberKind::OfValue,
+        "logp" => MemberKind::OfValue,
+        "cdf" | "ccdf" => MemberKind::OfNumber,
         "sample" => MemberKind::Sample,
-        "quantile" => MemberKind::Quantile,
+        "quantile" | "cquantile" => MemberKind::Quantile,
         "mean" | "variance" | "entropy" | "mode" | "median" => MemberKind::Moment,
+        "check" => MemberKind::Check,
         _ => MemberKind::Unknown,
     }
 }
@@ -185,7 +191,8 @@ impl Infer<'_> {
             }
             this.solve();
         });
-        let missing = !decl.members.iter().any(|member| member.name.name.as_str() == "logp");
+        let known = decl.members.iter().all(|member| member_kind(member.name.name) != MemberKind::Unknown);
+        let missing = known && !decl.members.iter().any(|member| member.name.name.as_str() == "logp");
         if missing && !decl.members.iter().any(|member| member.name.name.as_str() == "sample") {
             self.report(error::empty_distribution(decl.name));
         }
@@ -230,8 +237,8 @@ impl Infer<'_> {
     pub fn member(&mut self, member: &DistMember, value: Ty, wanted: Option<Ty>) {
         let kind = member_kind(member.name.name);
         let expected = match kind {
-            MemberKind::OfValue | MemberKind::Quantile => 1,
-            MemberKind::Sample | MemberKind::Moment => 0,
+            MemberKind::OfValue | MemberKind::OfNumber | MemberKind::Quantile => 1,
+            MemberKind::Sample | MemberKind::Moment | MemberKind::Check => 0,
             MemberKind::Unknown => {
                 self.report(error::unknown_member(member.name));
                 return;
@@ -244,7 +251,7 @@ impl Infer<'_> {
         let mark = self.mark_locals();
         if let Some(param) = member.params.first() {
             let ty = match kind {
-                MemberKind::Quantile => Ty::REAL,
+                MemberKind::Quantile | MemberKind::OfNumber => Ty::REAL,
                 _ => value,
             };
             if let Some(annotation) = param.ty {
@@ -258,7 +265,8 @@ impl Infer<'_> {
         }
         let result = match (wanted, kind) {
             (Some(ty), _) => Some(ty),
-            (None, MemberKind::OfValue) => Some(Ty::REAL),
+            (None, MemberKind::OfValue | MemberKind::OfNumber) => Some(Ty::REAL),
+            (None, MemberKind::Check) => Some(Ty::BOOL),
             (None, MemberKind::Sample | MemberKind::Quantile) => Some(value),
             (None, _) => None,
         };

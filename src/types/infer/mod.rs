@@ -23,7 +23,6 @@ use std::sync::Arc;
 
 pub(crate) use call::{Misfit, slots, target};
 
-
 /// A type that the context expects, and why.
 pub(crate) type Hint = Option<(Ty, Reason)>;
 
@@ -85,6 +84,8 @@ pub(crate) struct Infer<'a> {
     pub env: &'a Env,
     pub sources: &'a SourceMap,
     pub scope: ScopeId,
+    /// The top-level variable whose value is inferred: its name means something earlier here.
+    pub own: Option<ItemId>,
     pub table: Table,
     pub pending: Vec<Constraint>,
     tried: u64,
@@ -101,6 +102,8 @@ pub(crate) struct Infer<'a> {
     pub draws_allowed: bool,
     /// Whether statements bind globals.
     pub top_level: bool,
+    /// Whether open numbers are taken as real even beside integers.
+    pub lenient: bool,
     pub group: HashMap<ItemId, Arc<Mono>>,
     pub record: Record,
     pub matches: Vec<MatchCheck>,
@@ -124,6 +127,7 @@ impl<'a> Infer<'a> {
             env,
             sources,
             scope,
+            own: None,
             table,
             pending: Vec::new(),
             tried: 0,
@@ -136,6 +140,7 @@ impl<'a> Infer<'a> {
             depth: 0,
             draws_allowed: false,
             top_level: false,
+            lenient: false,
             group: HashMap::new(),
             record: Record::default(),
             matches: Vec::new(),

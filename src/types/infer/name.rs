@@ -17,7 +17,7 @@ pub(crate) enum Meaning {
     Value(NameUse, Ty),
     /// Definitions, more than one where the name is overloaded.
     Definitions(Arc<[Candidate]>),
-    Module(Entity),
+    Module,
     Unknown,
 }
 
@@ -27,7 +27,7 @@ impl Infer<'_> {
             return Meaning::Local(*place);
         }
         let env = self.env;
-        self.meaning_of(env.lookup(self.scope, name), name)
+        self.meaning_of(env.lookup_outside(self.scope, name, self.own), name)
     }
 
     /// The meaning of a name behind a dot: of an imported file or library module.
@@ -63,7 +63,7 @@ impl Infer<'_> {
                     Meaning::Value(NameUse::Global(*bind), Ty::ERROR)
                 }
             },
-            [module @ (Entity::Module(_) | Entity::Library)] => Meaning::Module(*module),
+            [Entity::Module(_) | Entity::Library] => Meaning::Module,
             several => {
                 let mut candidates = Vec::new();
                 for entity in several {
@@ -130,7 +130,7 @@ impl Infer<'_> {
                     ty
                 }
             },
-            Meaning::Module(_) => {
+            Meaning::Module => {
                 self.report(error::module_as_value(span, name));
                 Ty::ERROR
             }

@@ -96,8 +96,8 @@ impl Infer<'_> {
                     return true;
                 }
                 if self.table.root(a) != self.table.root(b) {
-                    let literal = matches!(self.table.node(a), Node::Literal)
-                        || matches!(self.table.node(b), Node::Literal);
+                    let literal =
+                        matches!(self.table.node(a), Node::Literal) || matches!(self.table.node(b), Node::Literal);
                     // A counter beside an integer may still become real: then the integer is widened.
                     if !literal && (self.is_counter(a) || self.is_counter(b)) {
                         if matches!(self.table.node(result), Node::Int) {

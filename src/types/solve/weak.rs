@@ -79,9 +79,7 @@ impl Infer<'_> {
                 false
             }
             (Kind::Call(call), 3) => self.attempt_call(constraint, call, true) || self.assume_arguments(call),
-            (Kind::Pick { expr, candidates, ty }, 3) => {
-                self.attempt_pick(constraint, *expr, candidates, *ty, true)
-            }
+            (Kind::Pick { expr, candidates, ty }, 3) => self.attempt_pick(constraint, *expr, candidates, *ty, true),
             (Kind::Binary { op, left, right, result, .. }, 3) => {
                 self.assume_operands(*op, left.ty, right.ty, *result);
                 false
@@ -160,7 +158,7 @@ impl Infer<'_> {
                 continue;
             }
             let assumed = match self.shape(other) {
-                Shape::Numbers(0, leaf) if matches!(self.table.node(leaf), Node::Int) => Ty::INT,
+                Shape::Numbers(0, leaf) if !self.lenient && matches!(self.table.node(leaf), Node::Int) => Ty::INT,
                 Shape::Numbers(_, leaf) if equality => leaf,
                 Shape::Matrix if equality => Ty::MATRIX,
                 Shape::Unknown if equality => {
