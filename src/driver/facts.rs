@@ -13,7 +13,7 @@ use crate::{infer, prim};
 use std::collections::HashMap;
 
 /// The library items that the compiler itself uses.
-pub const KNOWN: [&str; 2] = ["Product", "posterior_dist"];
+pub const KNOWN: [&str; 3] = ["Product", "Iid", "posterior_dist"];
 
 /// The checker, with the library items that the compiler itself uses.
 pub struct CheckerFacts<'a> {

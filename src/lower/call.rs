@@ -5,7 +5,7 @@ use crate::core::ir::{Atom, Block, Callee, DistUse, FuncId, Op, PrimRef, Rhs, Si
 use crate::core::{Type, TypeKind};
 use crate::source::{Diagnostic, Name, Span, intern};
 use crate::syntax::ast::{ExprId, ExprKind, ItemId, ItemKind};
-use crate::types::typed::{CallUse, Def, Instance, Target};
+use crate::types::typed::{CallUse, Def, Instance, NameUse, Target};
 use crate::value::Value;
 
 impl Body<'_> {
@@ -49,15 +49,18 @@ impl Body<'_> {
                 self.domain(*name, atoms, call.result, span)
             }
             Target::Value => {
-                let callee = self.callee(id);
-                let callee = self.expr(callee)?;
+                let callee_expr = self.callee(id);
+                let callee = self.expr(callee_expr)?;
                 let types = match self.atom_type(&callee).kind() {
                     TypeKind::Fn(params, _, _) => params.clone(),
                     _ => Vec::new(),
                 };
                 let mut args = Vec::new();
-                for (arg, ty) in call.args.iter().flatten().zip(types) {
-                    let atom = self.expr(*arg)?;
+                for (k, (arg, ty)) in call.args.iter().zip(types).enumerate() {
+                    let atom = match arg {
+                        Some(arg) => self.expr(*arg)?,
+                        None => self.local_default(callee_expr, k, span)?,
+                    };
                     args.push(self.coerce(atom, ty, span)?);
                 }
                 let random = matches!(self.atom_type(&callee).kind(), TypeKind::Fn(_, true, _));
@@ -68,6 +71,18 @@ impl Body<'_> {
                 let rhs = Rhs::CallClosure { callee, args, site: Some(site), path: Vec::new() };
                 Ok(self.emit_let(call.result, span, rhs))
             }
+        }
+    }
+
+    /// The default of a parameter of a local function, computed where it is called.
+    fn local_default(&mut self, callee: ExprId, param: usize, span: Span) -> Lowered<Atom> {
+        let default = match self.typed.names.get(&callee) {
+            Some(NameUse::Local(bind)) => self.local_defaults.get(bind).and_then(|all| all.get(param).copied().flatten()),
+            _ => None,
+        };
+        match default {
+            Some(value) => self.expr(value),
+            None => Err(vec![Diagnostic::error(span, "an argument is missing: only a function called by its name has defaults")]),
         }
     }
 
@@ -284,6 +299,22 @@ impl Body<'_> {
         }
         let atom = self.expr(id)?;
         Ok(DistUse::Value(self.as_dist(atom, span)?))
+    }
+
+    /// The distribution of an observation: where an array is observed under one distribution of numbers, each element is.
+    pub(super) fn observed_dist(&mut self, id: ExprId, value: &Atom) -> Lowered<DistUse> {
+        let span = self.ast().expr(id).span;
+        let to = self.typed.coercions.get(&id).copied();
+        let from = self.type_of(id)?;
+        if let (Some(to), TypeKind::Dist(_)) = (to, from.kind())
+            && to != from
+        {
+            let atom = self.expr_plain(id)?;
+            let n = self.emit_let(Type::INT, span, Rhs::Op(Op::Len, vec![value.clone()]));
+            let dist = self.lowerer.library_dist(self.facts, "Iid", vec![from, Type::INT], to, span)?;
+            return Ok(DistUse::Known(dist, vec![atom, n]));
+        }
+        self.dist_use(id)
     }
 
     fn dist_call(&mut self, call: &CallUse, span: Span) -> Lowered<DistUse> {

@@ -22,7 +22,7 @@ impl Body<'_> {
         }
     }
 
-    fn expr_plain(&mut self, id: ExprId) -> Lowered<Atom> {
+    pub(super) fn expr_plain(&mut self, id: ExprId) -> Lowered<Atom> {
         let ast = self.ast();
         let node = ast.expr(id);
         let span = node.span;
@@ -284,6 +284,8 @@ impl Body<'_> {
     /// `fn f(…) = …` in a block.
     pub(super) fn local_function(&mut self, decl: &ast::FnDecl, span: Span) -> Lowered<()> {
         let ty = self.typed.binds.get(&decl.name.bind).copied().unwrap_or(Type::UNIT);
+        let defaults = decl.params.iter().map(|p| p.default).collect();
+        self.local_defaults.insert(decl.name.bind, defaults);
         let atom = self.lambda(decl.name.name, &decl.params, decl.body, ty, Some(decl.name.bind), span)?;
         self.bind(decl.name.bind, decl.name.name, ty, span, atom, false);
         Ok(())

@@ -214,7 +214,12 @@ impl Lowerer {
     fn drain(&mut self, facts: &mut dyn Facts) -> Lowered<()> {
         loop {
             while let Some((key, id)) = self.queue.pop_front() {
-                let done = self.lower_instance(facts, &key, id);
+                let mut done = self.lower_instance(facts, &key, id);
+                if done.is_err() && is_moment(&key.instance) {
+                    // A member that a generic distribution has only for some types, such as a mean.
+                    self.unavailable(facts, &key.instance, id);
+                    done = Ok(());
+                }
                 if done.is_err() {
                     // A function that failed must not be taken for lowered by a later statement.
                     self.funcs.remove(&key);
@@ -230,6 +235,25 @@ impl Lowerer {
         }
         self.settle_effects();
         Ok(())
+    }
+
+    /// A function that says that a member does not exist for values of this type.
+    fn unavailable(&mut self, facts: &dyn Facts, instance: &Instance, id: FuncId) {
+        let node = facts.ast().item(instance.item);
+        let name = match &node.kind {
+            ItemKind::Dist(decl) => decl.name.name,
+            _ => intern("the distribution"),
+        };
+        let member = instance.member.unwrap_or_else(|| intern("member"));
+        let mut body = Body::new(self, facts, Rc::new(Typed::default()), member, node.span, false);
+        for ty in &instance.params {
+            let var = body.fresh("argument", *ty, false);
+            body.frame().params.push(var);
+        }
+        let text = format!("`{name}` has no `{member}` for values of this type");
+        let message = Atom::Const(crate::value::Value::string(&text), Type::STR);
+        let result = body.emit_let(instance.result, node.span, Rhs::Op(Op::Fail, vec![message]));
+        body.finish(id, result);
     }
 
     fn lower_instance(&mut self, facts: &mut dyn Facts, key: &FuncKey, id: FuncId) -> Lowered<()> {
@@ -290,6 +314,11 @@ impl Lowerer {
         }
         self.finished = self.program.funcs.len();
     }
+}
+
+/// Whether an instance is of a member that a generic distribution may lack at some types.
+fn is_moment(instance: &Instance) -> bool {
+    instance.member.is_some_and(|m| matches!(m.as_str(), "cdf" | "ccdf" | "quantile" | "cquantile" | "mean" | "variance"))
 }
 
 /// The functions that a block calls, or makes closures of.
@@ -420,6 +449,8 @@ struct Body<'a> {
     lowerer: &'a mut Lowerer,
     facts: &'a dyn Facts,
     typed: Rc<Typed>,
+    /// The defaults of the parameters of local functions.
+    local_defaults: HashMap<BindId, Vec<Option<ExprId>>>,
     /// The innermost function last.
     frames: Vec<Frame>,
 }
@@ -450,7 +481,8 @@ impl<'a> Body<'a> {
         span: Span,
         user: bool,
     ) -> Body<'a> {
-        Body { lowerer, facts, typed, frames: vec![Frame::new(name, span, user)] }
+        let frames = vec![Frame::new(name, span, user)];
+        Body { lowerer, facts, typed, local_defaults: HashMap::new(), frames }
     }
 
     fn ast(&self) -> &'a Ast {

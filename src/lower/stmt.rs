@@ -78,7 +78,7 @@ impl Body<'_> {
                 let name = self.source_name(*value);
                 let value = self.expr(*value)?;
                 let ty = self.atom_type(&value);
-                let dist = self.dist_use(*dist)?;
+                let dist = self.observed_dist(*dist, &value)?;
                 let site = self.lowerer.site(name, true, SiteKind::Observe, span, ty);
                 self.frame().random = true;
                 self.emit(span, StmtKind::Observe { site, dist, value, path: Vec::new() });

@@ -49,6 +49,8 @@ pub(crate) const NAMES: &[(&str, Member)] = &[
     ("Power", Member::Power),
     ("Product", Member::Power),
     ("Values", Member::Values),
+    ("Restrict", Member::Values),
+    ("Union", Member::Values),
     ("Any", Member::Any),
 ];
 
@@ -67,8 +69,9 @@ fn parameters(name: &str) -> &'static [&'static str] {
         "Matrix" => &["rows", "cols"],
         "Counts" => &["k", "n"],
         "Power" => &["domain", "n"],
-        "Product" => &["domains"],
+        "Product" | "Union" => &["domains"],
         "Values" => &["values"],
+        "Restrict" => &["domain", "least", "greatest"],
         _ => &[],
     }
 }
@@ -100,6 +103,7 @@ pub(crate) fn schemes() -> HashMap<Name, Arc<Scheme>> {
                         table.array(domain)
                     }
                     "values" => table.array(element),
+                    "least" | "greatest" => element,
                     _ => Ty::INT,
                 };
                 SchemeParam { name: Some(intern(param)), ty, default: None, span: Span::NONE }

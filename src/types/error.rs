@@ -164,15 +164,27 @@ pub(crate) fn assigns_definition(span: Span, name: Name) -> Diagnostic {
         .hint(format!("declare a variable of that name: `var {name} = …`"))
 }
 
-const MEMBERS: &[&str] =
-    &["logp", "sample", "cdf", "ccdf", "quantile", "mean", "variance", "entropy", "mode", "median"];
+const MEMBERS: &[&str] = &[
+    "logp",
+    "sample",
+    "cdf",
+    "ccdf",
+    "quantile",
+    "cquantile",
+    "check",
+    "mean",
+    "variance",
+    "entropy",
+    "mode",
+    "median",
+];
 
 pub(crate) fn unknown_member(name: Ident) -> Diagnostic {
     let error = Diagnostic::error(name.span, format!("a distribution has no member `{}`", name.name));
     if let Some(found) = super::suggest::name(name.name.as_str(), MEMBERS) {
         return error.hint(format!("did you mean `{found}`?"));
     }
-    error.hint("members are `logp(x)`, `sample`, `cdf(x)`, `ccdf(x)`, `quantile(q)`, `mean`, `variance`, `entropy`, `mode`, `median`")
+    error.hint("members are `logp(x)`, `sample`, `cdf(x)`, `ccdf(x)`, `quantile(q)`, `cquantile(q)`, `check`, `mean`, `variance`, `entropy`, `mode`, `median`")
 }
 
 pub(crate) fn member_parameters(name: Ident, expected: usize, found: usize) -> Diagnostic {

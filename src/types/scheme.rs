@@ -88,6 +88,17 @@ impl Candidate {
         }
     }
 
+    /// Whether a parameter takes a domain, whose names are a name space of their own.
+    pub fn takes_domain(&self, place: usize) -> bool {
+        match self {
+            Candidate::Scheme(scheme) => scheme.params.get(place).is_some_and(|param| {
+                let node = param.ty.0.checked_sub(Ty::SHARED).and_then(|i| scheme.nodes.get(i as usize));
+                matches!(node, Some(Node::Domain(_)))
+            }),
+            Candidate::Mono(_) => false,
+        }
+    }
+
     /// Whether it may run over the elements of its arguments.
     pub fn lifts(&self) -> bool {
         match self {

@@ -143,6 +143,7 @@ dist Dirac(value: a) on Values([value]) {
 }
 dist Choice(values: [a], probs: [Real] = [1 / len(values) for v in values]) on Values(values) {
   logp(x) = logsumexp([log(p) for (v, p) in zip(values, probs) if v == x])
+  mean    = sum([abs(v) * p for (v, p) in zip(values, probs)])
   sample = {
     let i = sample(Categorical(probs))
     values[i]

@@ -48,11 +48,11 @@ pub(crate) fn slots(params: &[SchemeParam], args: &[CallArg]) -> Result<Vec<Opti
 
 impl Infer<'_> {
     /// `callee(args)`, with the left value of a pipe as first argument.
-    pub fn call(&mut self, expr: ExprId, callee: ExprId, pipe: Option<ExprId>, args: &[Arg], _hint: Hint) -> Ty {
+    pub fn call(&mut self, expr: ExprId, callee: ExprId, pipe: Option<ExprId>, args: &[Arg], hint: Hint) -> Ty {
         let args = self.call_args(pipe, args);
         let ast = self.ast;
         let (name, meaning) = match &ast.expr(callee).kind {
-            ExprKind::Name(name) => (*name, self.meaning(*name)),
+            ExprKind::Name(name) => (*name, self.meaning_for(*name, hint)),
             ExprKind::Field(base, field) => match self.module(*base) {
                 Some(module) => {
                     let meaning = self.member_meaning(module, field.name);
@@ -247,10 +247,25 @@ impl Infer<'_> {
             }
             _ => {}
         }
-        for arg in &mut args {
+        let mut domains = vec![false; args.len()];
+        if let [only] = fitting.as_slice()
+            && let Ok(order) = slots(candidates[*only].params(), &args)
+        {
+            for (place, slot) in order.iter().enumerate() {
+                if let Some(i) = slot {
+                    domains[*i] = candidates[*only].takes_domain(place);
+                }
+            }
+        }
+        for (arg, domain) in args.iter_mut().zip(domains) {
             arg.lambda = self.is_lambda(arg.value.expr);
             arg.value.ty = match arg.lambda {
                 Some(_) => self.table.fresh(),
+                None if domain => {
+                    let member = self.table.fresh();
+                    let expected = self.table.add(Node::Domain(member));
+                    self.expr(arg.value.expr, Some((expected, Reason::Nothing)))
+                }
                 None => self.expr(arg.value.expr, None),
             };
         }

@@ -25,7 +25,7 @@ pub(crate) enum MemberKind {
     Quantile,
     /// `mean = …`, a number or the like
     Moment,
-    /// `check = …`, whether the parameters fit together
+    /// `check = …`, a condition on the parameters beyond their domains
     Check,
     Unknown,
 }
@@ -37,8 +37,8 @@ pub(crate) fn member_kind(name: Name) -> MemberKind {
         "cdf" | "ccdf" => MemberKind::OfNumber,
         "sample" => MemberKind::Sample,
         "quantile" | "cquantile" => MemberKind::Quantile,
-        "mean" | "variance" | "entropy" | "mode" | "median" => MemberKind::Moment,
         "check" => MemberKind::Check,
+        "mean" | "variance" | "entropy" | "mode" | "median" => MemberKind::Moment,
         _ => MemberKind::Unknown,
     }
 }
@@ -186,8 +186,21 @@ impl Infer<'_> {
         self.in_function(effect, |this| {
             this.bind_parameters(&decl.params, &mono.params);
             this.support(decl, value);
-            for member in &decl.members {
+            let essential = |member: &&DistMember| {
+                !matches!(member_kind(member.name.name), MemberKind::Moment | MemberKind::Quantile)
+                    && !matches!(member.name.name.as_str(), "cdf" | "ccdf")
+            };
+            for member in decl.members.iter().filter(essential) {
                 this.member(member, value, None);
+            }
+            this.solve();
+            let generic = mono.params.iter().any(|param| this.table.mentions_unknown(param.ty));
+            for member in decl.members.iter().filter(|member| !essential(member)) {
+                if generic {
+                    this.apart(|this| this.member(member, value, None));
+                } else {
+                    this.member(member, value, None);
+                }
             }
             this.solve();
         });
@@ -196,6 +209,23 @@ impl Infer<'_> {
         if missing && !decl.members.iter().any(|member| member.name.name.as_str() == "sample") {
             self.report(error::empty_distribution(decl.name));
         }
+    }
+
+    /// Looks at a member that not every use of a distribution needs: a mean asks for numbers, a choice may be of anything.
+    /// What it asks of the parameters is forgotten; what is wrong in it is not.
+    fn apart(&mut self, inside: impl FnOnce(&mut Self)) {
+        self.solve();
+        let mark = self.table.mark();
+        let waiting = self.pending.clone();
+        let counts = (self.matches.len(), self.irrefutable.len(), self.unused.len());
+        inside(self);
+        self.solve();
+        self.pending = waiting;
+        self.matches.truncate(counts.0);
+        self.irrefutable.truncate(counts.1);
+        self.unused.truncate(counts.2);
+        self.record = super::Record::default();
+        self.table.undo(mark);
     }
 
     /// `on …`: a domain, or a type such as `a` or `[a]` whose values are all possible.
@@ -264,9 +294,9 @@ impl Infer<'_> {
             self.bind_pattern(param.pattern, ty, LocalKind::Parameter, "a parameter");
         }
         let result = match (wanted, kind) {
+            (_, MemberKind::Check) => Some(Ty::BOOL),
             (Some(ty), _) => Some(ty),
             (None, MemberKind::OfValue | MemberKind::OfNumber) => Some(Ty::REAL),
-            (None, MemberKind::Check) => Some(Ty::BOOL),
             (None, MemberKind::Sample | MemberKind::Quantile) => Some(value),
             (None, _) => None,
         };
@@ -278,9 +308,7 @@ impl Infer<'_> {
             }
         };
         if kind == MemberKind::Sample {
-            let allowed = std::mem::replace(&mut self.draws_allowed, self.library);
             body(self);
-            self.draws_allowed = allowed;
         } else {
             let what = match member.name.name.as_str() {
                 "logp" => "a density",

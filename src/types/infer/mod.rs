@@ -98,7 +98,7 @@ pub(crate) struct Infer<'a> {
     /// The effect of the code around.
     pub around: Eff,
     depth: u32,
-    /// Whether primitive draws may be called: in `sample` members of library distributions.
+    /// Whether primitive draws may be called: in the library only.
     pub draws_allowed: bool,
     /// Whether statements bind globals.
     pub top_level: bool,
@@ -138,7 +138,7 @@ impl<'a> Infer<'a> {
             library: scope == ScopeId::LIBRARY,
             around,
             depth: 0,
-            draws_allowed: false,
+            draws_allowed: scope == ScopeId::LIBRARY,
             top_level: false,
             lenient: false,
             group: HashMap::new(),
@@ -172,6 +172,7 @@ impl<'a> Infer<'a> {
     pub fn enter(&mut self, scope: ScopeId) {
         self.scope = scope;
         self.library = scope == ScopeId::LIBRARY;
+        self.draws_allowed = self.library;
     }
 
     /// Whether definitions were needed that are not known yet, and could be.

@@ -30,6 +30,15 @@ impl Infer<'_> {
         self.meaning_of(env.lookup_outside(self.scope, name, self.own), name)
     }
 
+    /// The meaning of a name where a type is expected: where that is a domain, domains come before definitions.
+    pub fn meaning_for(&mut self, name: Name, hint: Hint) -> Meaning {
+        let wants_domain = hint.is_some_and(|(ty, _)| matches!(self.table.node(ty), Node::Domain(_)));
+        if wants_domain && self.local(name).is_none() && self.env.domains.contains_key(&name) {
+            return self.domain_meaning(name);
+        }
+        self.meaning(name)
+    }
+
     /// The meaning of a name behind a dot: of an imported file or library module.
     pub fn member_meaning(&mut self, module: Entity, name: Name) -> Meaning {
         let env = self.env;
@@ -95,7 +104,7 @@ impl Infer<'_> {
 
     /// The type of a name used as a value.
     pub fn name(&mut self, expr: ExprId, name: Name, hint: Hint) -> Ty {
-        let meaning = self.meaning(name);
+        let meaning = self.meaning_for(name, hint);
         self.value_of(expr, name, meaning, hint)
     }
 

@@ -104,10 +104,11 @@ impl Infer<'_> {
         Some(score)
     }
 
+    /// Whether an argument has the type of the parameter as it stands, integer literals as integers.
     fn exact(&mut self, arg: Ty, param: Ty) -> bool {
-        let literal = matches!(self.table.node(arg), Node::Literal | Node::Counter);
-        let real = matches!(self.table.node(param), Node::Real);
-        !(literal && real) && self.table.unify(arg, param).is_ok()
+        let mut open = Vec::new();
+        self.table.literals(arg, &mut |t| open.push(t));
+        self.table.unify(arg, param).is_ok() && !open.iter().any(|t| matches!(self.table.node(*t), Node::Real))
     }
 
     /// Whether the elements of an argument fit a scalar parameter.
