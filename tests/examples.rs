@@ -63,7 +63,8 @@ fn rendering(inferred: &Inferred) -> String {
 /// What an example says: the posterior of each model that it would infer.
 fn said(path: &Path) -> String {
     let mut program = programs::load(path, 1, None).unwrap_or_else(|message| panic!("{message}"));
-    let models: Vec<String> = program.0.models(&program.1).into_iter().filter(|m| m.arguments == 0).map(|m| m.name).collect();
+    let models: Vec<String> =
+        program.0.models(&program.1).into_iter().filter(|m| m.arguments == 0).map(|m| m.name).collect();
     let mut text = String::new();
     for model in models {
         match programs::infer(&mut program, Some(&model), None, LENGTH) {

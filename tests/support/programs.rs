@@ -31,7 +31,8 @@ pub fn stem(path: &Path) -> String {
 pub fn load(path: &Path, seed: u64, data: Option<&Path>) -> Result<(Session, File), String> {
     let world = Arc::new(OsWorld::default());
     let mut session = Session::new(world.clone(), Options { seed, ..Options::default() });
-    let shown = |session: &Session, failure: Failure| format!("{}: {}", stem(path), session.render_failure(&failure, false));
+    let shown =
+        |session: &Session, failure: Failure| format!("{}: {}", stem(path), session.render_failure(&failure, false));
     let entries = match data {
         Some(data) => borel::data::read(world.as_ref(), data).map_err(|error| error.render())?,
         None => Vec::new(),
@@ -53,5 +54,7 @@ pub fn infer(
 ) -> Result<Inferred, String> {
     let result = session.prepare(file).and_then(|()| session.infer(file, model, method, options, false));
     let by = method.unwrap_or("infer");
-    result.map_err(|failure| format!("{} by {by}: {}", stem(Path::new(&file.name)), session.render_failure(&failure, false)))
+    result.map_err(|failure| {
+        format!("{} by {by}: {}", stem(Path::new(&file.name)), session.render_failure(&failure, false))
+    })
 }
