@@ -128,8 +128,8 @@ fn check_dist(program: &Program, dist: &Dist, report: &mut dyn FnMut(String)) {
     }
     for (name, func) in &dist.members {
         let (wanted, result) = match name.as_str() {
-            "cdf" | "ccdf" => (Some(with(&[dist.value])), Some(Type::REAL)),
-            "quantile" => (Some(with(&[Type::REAL])), None),
+            "cdf" | "ccdf" => (Some(with(&[Type::REAL])), Some(Type::REAL)),
+            "quantile" | "cquantile" => (Some(with(&[Type::REAL])), None),
             "mean" | "variance" => (Some(params.clone()), None),
             _ => (None, None),
         };
@@ -321,7 +321,13 @@ impl<'a> Checker<'a> {
             StmtKind::Factor { site, weight, path } => {
                 self.random("factor");
                 self.want_atom(weight, Type::REAL, "a weight");
-                self.site(*site, SiteKind::Factor, Some(Type::UNIT));
+                // An observation may have become a factor of its density.
+                match self.program.sites.get(site.0 as usize) {
+                    Some(place) if place.kind == SiteKind::Observe => {}
+                    _ => {
+                        self.site(*site, SiteKind::Factor, Some(Type::UNIT));
+                    }
+                }
                 self.path(path);
             }
         }
@@ -571,11 +577,15 @@ impl<'a> Checker<'a> {
             Rhs::Member(name, dist, args) => {
                 let over = self.dist_use(dist)?;
                 match name.as_str() {
-                    "logp" | "cdf" | "ccdf" => {
+                    "logp" => {
                         self.args(args, &[over], name.as_str());
                         Some(Type::REAL)
                     }
-                    "quantile" => {
+                    "cdf" | "ccdf" => {
+                        self.args(args, &[Type::REAL], name.as_str());
+                        Some(Type::REAL)
+                    }
+                    "quantile" | "cquantile" => {
                         self.args(args, &[Type::REAL], name.as_str());
                         bound
                     }

@@ -52,9 +52,8 @@ impl Session {
             rows.push([what.into(), site.name.to_string(), site.ty.to_string(), dist, line]);
         }
         let head = ["what", "name", "type", "distribution, support", "line"].map(String::from);
-        let widths: Vec<usize> = (0..5)
-            .map(|k| rows.iter().chain([&head]).map(|row| row[k].chars().count()).max().unwrap_or(0))
-            .collect();
+        let widths: Vec<usize> =
+            (0..5).map(|k| rows.iter().chain([&head]).map(|row| row[k].chars().count()).max().unwrap_or(0)).collect();
         for row in std::iter::once(&head).chain(&rows) {
             let mut line = String::from("  ");
             for (cell, width) in row.iter().zip(&widths) {
@@ -66,7 +65,10 @@ impl Session {
         match &plan.improper {
             None => out.push_str("  forward   runs from start to end: importance, rejection\n"),
             Some(name) => {
-                let _ = writeln!(out, "  forward   no: `{name}` cannot be drawn from; mh can start it anywhere in its support");
+                let _ = writeln!(
+                    out,
+                    "  forward   no: `{name}` cannot be drawn from; mh can start it anywhere in its support"
+                );
             }
         }
         out.push_str("  traced    choices have addresses: mh\n");

@@ -40,8 +40,7 @@ impl Host for DriverHost {
         };
         let mut args = args.into_iter();
         let start = Start::Closure(args.next().unwrap_or_default());
-        let options: MethodOptions =
-            method.options().iter().map(|(name, _)| (*name).to_string()).zip(args).collect();
+        let options: MethodOptions = method.options().iter().map(|(name, _)| (*name).to_string()).zip(args).collect();
         let host: Arc<dyn Host> = Arc::new(DriverHost {
             world: Arc::clone(&self.world),
             limits: self.limits,

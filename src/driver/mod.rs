@@ -166,9 +166,7 @@ impl Session {
     /// A failure as text.
     pub fn render_failure(&self, failure: &Failure, colour: bool) -> String {
         match failure {
-            Failure::Diagnostics(all) => {
-                all.iter().map(|d| self.render(d, colour)).collect::<Vec<_>>().join("\n")
-            }
+            Failure::Diagnostics(all) => all.iter().map(|d| self.render(d, colour)).collect::<Vec<_>>().join("\n"),
             Failure::Fault(fault) => self.render(&fault_diagnostic(fault), colour),
             Failure::Data(errors) => errors.iter().map(DataError::render).collect::<Vec<_>>().join("\n"),
             Failure::Usage(text) => format!("error: {text}\n"),
@@ -230,10 +228,9 @@ impl Session {
                     .hint(format!("the way there: {}", chain.join(" → "))),
             ]);
         }
-        let text = self
-            .world
-            .read_text(path)
-            .map_err(|error| vec![Diagnostic::error(span, error.to_string()).hint("paths count from the importing file")])?;
+        let text = self.world.read_text(path).map_err(|error| {
+            vec![Diagnostic::error(span, error.to_string()).hint("paths count from the importing file")]
+        })?;
         self.importing.push(path.to_path_buf());
         let file = self.checker.sources.add(path.display().to_string(), text.as_str());
         let (module, mut found) = parser::parse(&mut self.checker.ast, file, &text);
@@ -527,9 +524,9 @@ impl Session {
     pub fn example(&mut self, text: &str, span: Span) -> Result<(), Failure> {
         match self.expression_value(text)? {
             Value::Bool(true) | Value::Unit => Ok(()),
-            value => Err(Failure::Diagnostics(vec![
-                Diagnostic::error(span, format!("the example gives {value}, not true")),
-            ])),
+            value => {
+                Err(Failure::Diagnostics(vec![Diagnostic::error(span, format!("the example gives {value}, not true"))]))
+            }
         }
     }
 
@@ -683,9 +680,9 @@ pub fn data_type(ty: Type) -> Option<bind::DataType> {
         TypeKind::Matrix => DataType::Matrix,
         TypeKind::Array(t) => DataType::Array(Box::new(data_type(*t)?)),
         TypeKind::Tuple(parts) => DataType::Tuple(parts.iter().map(|t| data_type(*t)).collect::<Option<_>>()?),
-        TypeKind::Record(fields) => DataType::Record(
-            fields.iter().map(|(name, t)| Some((*name, data_type(*t)?))).collect::<Option<_>>()?,
-        ),
+        TypeKind::Record(fields) => {
+            DataType::Record(fields.iter().map(|(name, t)| Some((*name, data_type(*t)?))).collect::<Option<_>>()?)
+        }
         _ => return None,
     })
 }

@@ -1,9 +1,9 @@
 //! Which method `infer` takes for a model, and why.
 
+use crate::core::{Type, TypeKind};
 use crate::exec::machine::Code;
 use crate::exec::machine::code::{DistArg, Instr, MakeKind};
 use crate::exec::view::{Model, Start};
-use crate::core::{Type, TypeKind};
 use std::collections::HashSet;
 
 /// `infer` gives up enumerating beyond this many states held at once.
@@ -44,12 +44,16 @@ impl Plan {
         let not_exact = match (failed, &self.continuous) {
             (Some(why), _) => format!("enumeration was given up ({why}); "),
             (None, Some(name)) => format!("`{name}` is continuous, so no exact method applies; "),
-            (None, None) if self.enumerable => return "enumerate: every choice is finite or countable, so the answer is exact".into(),
+            (None, None) if self.enumerable => {
+                return "enumerate: every choice is finite or countable, so the answer is exact".into();
+            }
             (None, None) => String::new(),
         };
         match self.sampler() {
             "importance" => format!("importance: {not_exact}nothing is observed, so independent runs are draws"),
-            "smc" => format!("smc: {not_exact}choices and observations alternate along a sequence, which a particle filter follows"),
+            "smc" => format!(
+                "smc: {not_exact}choices and observations alternate along a sequence, which a particle filter follows"
+            ),
             _ => format!("mh: {not_exact}single-site Metropolis-Hastings works for every model"),
         }
     }

@@ -1,6 +1,7 @@
 //! From the program of a session to the code of one entry: what is reachable, improved by the passes, compiled.
 
-use crate::core::ir::{Atom, Block, DistUse, FuncId, Function, Op, PrimRef, Program, Rhs, StmtKind};
+use crate::core::Type;
+use crate::core::ir::{Atom, Block, Dist, DistUse, FuncId, Function, Op, PrimRef, Program, Rhs, StmtKind};
 use crate::exec::machine::code::LiftCallee;
 use crate::exec::machine::{Code, compile, general, lift};
 use crate::passes::{self, Context, PrimEffect};
@@ -26,16 +27,32 @@ pub fn reach(program: &Program, entry: FuncId) -> Program {
         span: Span::NONE,
         random: false,
         user: false,
-        vars: Vec::new(),
-        params: Vec::new(),
+        vars: vec![crate::core::ir::Var { name: intern("x"), ty: Type::UNIT, mutable: false }],
+        params: vec![crate::core::ir::VarId(0)],
         captures: Vec::new(),
-        body: Block::default(),
-        result: crate::core::Type::UNIT,
+        body: Block { stmts: Vec::new(), result: Atom::Const(Value::Real(0.0), Type::REAL) },
+        result: Type::REAL,
     });
     let mut out = program.clone();
     for (k, func) in out.funcs.iter_mut().enumerate() {
         if !reach.funcs.contains(&FuncId(k as u32)) {
             *func = Arc::clone(&unused);
+        }
+    }
+    for (k, dist) in out.dists.iter_mut().enumerate() {
+        if !reach.dists.contains(&(k as u32)) {
+            // Its `logp` is the empty function, which is a density over `()`.
+            *dist = Arc::new(Dist {
+                name: dist.name,
+                params: Vec::new(),
+                value: Type::UNIT,
+                lifted: Vec::new(),
+                logp: dist.logp,
+                sample: None,
+                support: None,
+                check: None,
+                members: Vec::new(),
+            });
         }
     }
     out.entry = Some(entry);
@@ -214,7 +231,7 @@ fn fold_op(op: Op, args: &[Value]) -> Option<Value> {
         (Op::RemR, [Value::Real(a), Value::Real(b)]) => Some(Value::Real(lift::remainder(*a, *b))),
         (Op::MatMul, _) => general::operate(op, args.to_vec().as_mut_slice(), &mut String::new()).ok(),
         (op, args) if args.iter().any(|a| a.array_len().is_some()) => {
-            lift::apply(&LiftCallee::Op(op), args.to_vec().as_mut_slice(), crate::core::Type::REAL).ok()
+            lift::apply(&LiftCallee::Op(op), args.to_vec().as_mut_slice(), Type::REAL).ok()
         }
         _ => None,
     }

@@ -100,7 +100,15 @@ impl<T: Traced> Sampler<T> {
         let support = &self.view.infos()[info].support;
         let stale = self.tunings[info].as_ref().is_none_or(|t| {
             // A choice whose size changed starts its tuning anew.
-            choice.value.array_len().is_some_and(|n| t.units > 1 && matches!(t.kind, Move::Additive | Move::Multiplicative | Move::Other | Move::Walk | Move::Reflected) && n != t.units && !matches!(choice.value, Value::Matrix(_)))
+            choice.value.array_len().is_some_and(|n| {
+                t.units > 1
+                    && matches!(
+                        t.kind,
+                        Move::Additive | Move::Multiplicative | Move::Other | Move::Walk | Move::Reflected
+                    )
+                    && n != t.units
+                    && !matches!(choice.value, Value::Matrix(_))
+            })
         });
         if stale {
             self.tunings[info] = Some(Tuning::new(support, &choice.value));

@@ -90,9 +90,10 @@ fn kind_of(support: &Domain, value: &Value) -> (Move, usize) {
         },
         Domain::Product(parts) if !parts.is_empty() => {
             let first = kind_of(&parts[0], &value.element(0).unwrap_or_default()).0;
-            let alike = parts.iter().enumerate().all(|(k, part)| {
-                kind_of(part, &value.element(k).unwrap_or_default()) == (first, 1)
-            });
+            let alike = parts
+                .iter()
+                .enumerate()
+                .all(|(k, part)| kind_of(part, &value.element(k).unwrap_or_default()) == (first, 1));
             if alike { (first, parts.len()) } else { (Move::None, 0) }
         }
         other => match other.size() {

@@ -77,12 +77,17 @@ impl Body<'_> {
     /// The default of a parameter of a local function, computed where it is called.
     fn local_default(&mut self, callee: ExprId, param: usize, span: Span) -> Lowered<Atom> {
         let default = match self.typed.names.get(&callee) {
-            Some(NameUse::Local(bind)) => self.local_defaults.get(bind).and_then(|all| all.get(param).copied().flatten()),
+            Some(NameUse::Local(bind)) => {
+                self.local_defaults.get(bind).and_then(|all| all.get(param).copied().flatten())
+            }
             _ => None,
         };
         match default {
             Some(value) => self.expr(value),
-            None => Err(vec![Diagnostic::error(span, "an argument is missing: only a function called by its name has defaults")]),
+            None => Err(vec![Diagnostic::error(
+                span,
+                "an argument is missing: only a function called by its name has defaults",
+            )]),
         }
     }
 
@@ -173,11 +178,8 @@ impl Body<'_> {
             self.frame().random = true;
         }
         let prim = PrimRef { row, name: info.name };
-        let args = args
-            .into_iter()
-            .zip(types)
-            .map(|(atom, ty)| self.coerce(atom, *ty, span))
-            .collect::<Lowered<Vec<_>>>()?;
+        let args =
+            args.into_iter().zip(types).map(|(atom, ty)| self.coerce(atom, *ty, span)).collect::<Lowered<Vec<_>>>()?;
         if lifted.iter().any(|l| *l) {
             return Ok(self.emit_let(result, span, Rhs::Lift(Callee::Prim(prim), args)));
         }

@@ -1,8 +1,8 @@
 //! Conditionals, matches, loops and comprehensions.
 
 use super::{Body, Lowered, pattern};
-use crate::core::ir::{Atom, Block, FuncId, Op, Rhs, Stmt, StmtKind, VarId};
 use crate::core::Type;
+use crate::core::ir::{Atom, Block, FuncId, Op, Rhs, Stmt, StmtKind, VarId};
 use crate::source::Span;
 use crate::syntax::ast::{self, Clause, ExprId, ExprKind, PatternId, PatternKind};
 use crate::types::typed::{Def, Target};
@@ -48,13 +48,7 @@ impl Body<'_> {
         })
     }
 
-    pub(super) fn match_arms(
-        &mut self,
-        id: ExprId,
-        scrutinee: ExprId,
-        arms: &[ast::Arm],
-        span: Span,
-    ) -> Lowered<Atom> {
+    pub(super) fn match_arms(&mut self, id: ExprId, scrutinee: ExprId, arms: &[ast::Arm], span: Span) -> Lowered<Atom> {
         let ty = self.type_of(id)?;
         let on = self.expr(scrutinee)?;
         let on_type = self.atom_type(&on);
@@ -210,13 +204,7 @@ impl Body<'_> {
         }
     }
 
-    pub(super) fn for_loop(
-        &mut self,
-        pattern: PatternId,
-        iter: ExprId,
-        body: &ast::Block,
-        span: Span,
-    ) -> Lowered<()> {
+    pub(super) fn for_loop(&mut self, pattern: PatternId, iter: ExprId, body: &ast::Block, span: Span) -> Lowered<()> {
         let source = self.source(pattern, iter)?;
         if let (Source::Range(low, high), PatternKind::Bind(binder)) = (&source, &self.ast().pattern(pattern).kind) {
             let var = self.fresh(binder.name.as_str(), Type::INT, false);

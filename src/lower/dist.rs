@@ -97,12 +97,7 @@ impl Lowerer {
             })?;
             let logp = self.scalar_logp(facts, decl, &key, check)?;
             let sample = if has("sample") {
-                let member = self.member(&key, "sample", &[], key.value);
-                Some(self.wrapper(facts, decl, &key, "sample", |body, params, _| {
-                    body.call_unit(check, params);
-                    body.frame().random = true;
-                    Ok(body.call_plain(member, params.to_vec(), key.value))
-                })?)
+                Some(self.member(&key, "sample", &[], key.value))
             } else {
                 None
             };
@@ -259,7 +254,11 @@ impl Lowerer {
             let inner = if *lift { ty.element().unwrap_or(*ty) } else { *ty };
             params.push(inner);
             // An array left where the product has been taken once is a product again; other arrays are parameters as declared.
-            lifted.push(*lift && matches!(inner.kind(), TypeKind::Array(_)) && is_scalar_parameter(facts, key.item, params.len() - 1));
+            lifted.push(
+                *lift
+                    && matches!(inner.kind(), TypeKind::Array(_))
+                    && is_scalar_parameter(facts, key.item, params.len() - 1),
+            );
         }
         let value = key.value.element().unwrap_or(key.value);
         self.dist(facts, key.item, params, lifted, value.dist(), span)
@@ -360,7 +359,16 @@ fn is_scalar_parameter(facts: &dyn Facts, item: ItemId, param: usize) -> bool {
     match &ast.ty(ty).kind {
         TypeExprKind::Name(name, _) | TypeExprKind::Domain(name, _) => matches!(
             name.name.as_str(),
-            "Real" | "Positive" | "NonNegative" | "UnitInterval" | "Interval" | "Int" | "Natural" | "Below" | "IntRange" | "Bool"
+            "Real"
+                | "Positive"
+                | "NonNegative"
+                | "UnitInterval"
+                | "Interval"
+                | "Int"
+                | "Natural"
+                | "Below"
+                | "IntRange"
+                | "Bool"
         ),
         _ => false,
     }
@@ -485,10 +493,7 @@ impl Body<'_> {
             let failed = self.in_block(|this| {
                 let ty = Type::new(TypeKind::Tuple(types));
                 let all = this.emit_let(ty, span, Rhs::Tuple(params));
-                this.effect(
-                    Rhs::Op(Op::Domain, vec![Atom::Const(Value::string(&message), Type::STR), all]),
-                    span,
-                );
+                this.effect(Rhs::Op(Op::Domain, vec![Atom::Const(Value::string(&message), Type::STR), all]), span);
                 Ok(Atom::default())
             })?;
             self.emit(span, StmtKind::If(holds, Block::default(), failed));
@@ -496,14 +501,7 @@ impl Body<'_> {
         Ok(())
     }
 
-    fn check_parameter(
-        &mut self,
-        decl: &DistDecl,
-        k: usize,
-        ty: TypeId,
-        params: &[Atom],
-        atom: &Atom,
-    ) -> Lowered<()> {
+    fn check_parameter(&mut self, decl: &DistDecl, k: usize, ty: TypeId, params: &[Atom], atom: &Atom) -> Lowered<()> {
         let span = self.frame_ref().span;
         let ast = self.ast();
         let (domain, args) = match &ast.ty(ty).kind {
@@ -548,7 +546,10 @@ impl Body<'_> {
                 let found = decl.params.iter().position(|p| param_name(self.facts, p.pattern) == *name);
                 match found.and_then(|k| params.get(k)) {
                     Some(atom) => Ok(atom.clone()),
-                    None => Err(vec![Diagnostic::error(node.span, format!("`{name}` is no parameter of {}", decl.name.name))]),
+                    None => Err(vec![Diagnostic::error(
+                        node.span,
+                        format!("`{name}` is no parameter of {}", decl.name.name),
+                    )]),
                 }
             }
             _ => Err(vec![
@@ -581,7 +582,14 @@ impl Body<'_> {
             if any_size && args.is_empty() {
                 let known = matches!(
                     domain.as_str(),
-                    "Simplex" | "Ordered" | "PositiveOrdered" | "CorrCholesky" | "CovCholesky" | "PosDef" | "Corr" | "UnitVector"
+                    "Simplex"
+                        | "Ordered"
+                        | "PositiveOrdered"
+                        | "CorrCholesky"
+                        | "CovCholesky"
+                        | "PosDef"
+                        | "Corr"
+                        | "UnitVector"
                 );
                 if !known {
                     return Ok(None);
@@ -667,15 +675,38 @@ impl Body<'_> {
             "inside" => self.inside(decl, instance),
             _ => match decl.members.iter().find(|m| m.name.name.as_str() == member) {
                 Some(written) => {
+                    if member == "sample" {
+                        // Drawing checks the parameters as weighing does.
+                        self.check_before(instance);
+                        self.frame().random = true;
+                    }
                     let atom = self.expr(written.body)?;
                     let span = self.ast().expr(written.body).span;
                     self.coerce(atom, instance.result, span)
                 }
                 None => Err(vec![
-                    Diagnostic::error(decl.name.span, format!("the distribution `{}` has no `{member}`", decl.name.name))
-                        .hint(format!("add a member `{member}(…) = …`")),
+                    Diagnostic::error(
+                        decl.name.span,
+                        format!("the distribution `{}` has no `{member}`", decl.name.name),
+                    )
+                    .hint(format!("add a member `{member}(…) = …`")),
                 ]),
             },
+        }
+    }
+
+    /// Calls the check of the distribution whose member is being lowered.
+    fn check_before(&mut self, instance: &Instance) {
+        let key = DistKey {
+            item: instance.item,
+            params: instance.params.clone(),
+            lifted: Vec::new(),
+            value: instance.result,
+        };
+        let check = self.lowerer.dists.get(&key).and_then(|id| self.lowerer.program.dists[id.0 as usize].check);
+        if let Some(check) = check {
+            let params: Vec<Atom> = self.frame_ref().params.iter().map(|v| Atom::Var(*v)).collect();
+            self.call_unit(check, &params);
         }
     }
 

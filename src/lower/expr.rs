@@ -163,9 +163,7 @@ impl Body<'_> {
                 };
                 let (params, result) = (params.clone(), *result);
                 let dist = self.lowerer.dist(self.facts, item, params.clone(), Vec::new(), result, span)?;
-                self.eta(&params, result, ty, span, |this, args| {
-                    Ok(this.emit_let(result, span, Rhs::Dist(dist, args)))
-                })
+                self.eta(&params, result, ty, span, |this, args| Ok(this.emit_let(result, span, Rhs::Dist(dist, args))))
             }
             NameUse::Def(def) => {
                 let ty = self.type_of(id)?;
@@ -291,13 +289,7 @@ impl Body<'_> {
         Ok(())
     }
 
-    fn record(
-        &mut self,
-        id: ExprId,
-        spread: Option<ExprId>,
-        fields: &[(Ident, ExprId)],
-        span: Span,
-    ) -> Lowered<Atom> {
+    fn record(&mut self, id: ExprId, spread: Option<ExprId>, fields: &[(Ident, ExprId)], span: Span) -> Lowered<Atom> {
         let ty = self.type_of(id)?;
         let TypeKind::Record(types) = ty.kind() else {
             return Err(vec![Diagnostic::error(span, format!("internal error: a record of type {ty}"))]);
@@ -359,16 +351,18 @@ pub(super) fn constant_domain(name: &str) -> Option<Domain> {
 
 /// The top-level `let` that binds a name.
 fn library_let(ast: &ast::Ast, bind: BindId) -> Option<ast::ItemId> {
-    ast.items.iter().position(|item| match &item.kind {
-        ast::ItemKind::Stmt(stmt) => match &stmt.kind {
-            ast::StmtKind::Let { pattern, .. } => {
-                let mut binds = Vec::new();
-                super::pattern_binds(ast, *pattern, &mut binds);
-                binds.contains(&bind)
-            }
+    ast.items
+        .iter()
+        .position(|item| match &item.kind {
+            ast::ItemKind::Stmt(stmt) => match &stmt.kind {
+                ast::StmtKind::Let { pattern, .. } => {
+                    let mut binds = Vec::new();
+                    super::pattern_binds(ast, *pattern, &mut binds);
+                    binds.contains(&bind)
+                }
+                _ => false,
+            },
             _ => false,
-        },
-        _ => false,
-    })
-    .map(|k| ast::ItemId(k as u32))
+        })
+        .map(|k| ast::ItemId(k as u32))
 }

@@ -318,7 +318,9 @@ impl Lowerer {
 
 /// Whether an instance is of a member that a generic distribution may lack at some types.
 fn is_moment(instance: &Instance) -> bool {
-    instance.member.is_some_and(|m| matches!(m.as_str(), "cdf" | "ccdf" | "quantile" | "cquantile" | "mean" | "variance"))
+    instance
+        .member
+        .is_some_and(|m| matches!(m.as_str(), "cdf" | "ccdf" | "quantile" | "cquantile" | "mean" | "variance"))
 }
 
 /// The functions that a block calls, or makes closures of.
@@ -429,19 +431,21 @@ fn pattern_binds(ast: &Ast, pattern: PatternId, out: &mut Vec<BindId>) {
 }
 
 fn binder_name(ast: &Ast, bind: BindId) -> Option<Name> {
-    ast.patterns.iter().find_map(|pattern| match &pattern.kind {
-        PatternKind::Bind(binder) if binder.bind == bind => Some(binder.name),
-        _ => None,
-    })
-    .or_else(|| {
-        ast.items.iter().find_map(|item| match &item.kind {
-            ItemKind::Stmt(stmt) => match &stmt.kind {
-                AstStmt::Var { name, .. } | AstStmt::Draw { name, .. } if name.bind == bind => Some(name.name),
-                _ => None,
-            },
+    ast.patterns
+        .iter()
+        .find_map(|pattern| match &pattern.kind {
+            PatternKind::Bind(binder) if binder.bind == bind => Some(binder.name),
             _ => None,
         })
-    })
+        .or_else(|| {
+            ast.items.iter().find_map(|item| match &item.kind {
+                ItemKind::Stmt(stmt) => match &stmt.kind {
+                    AstStmt::Var { name, .. } | AstStmt::Draw { name, .. } if name.bind == bind => Some(name.name),
+                    _ => None,
+                },
+                _ => None,
+            })
+        })
 }
 
 /// A function being lowered, with the functions around it.

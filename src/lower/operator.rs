@@ -119,8 +119,7 @@ impl Body<'_> {
     pub(super) fn logical(&mut self, op: BinaryOp, a: ExprId, b: ExprId, span: Span) -> Lowered<Atom> {
         let left = self.expr(a)?;
         let right = self.in_block(|this| this.expr(b))?;
-        let known =
-            |value: bool| Block { stmts: Vec::new(), result: Atom::Const(Value::Bool(value), Type::BOOL) };
+        let known = |value: bool| Block { stmts: Vec::new(), result: Atom::Const(Value::Bool(value), Type::BOOL) };
         if right.stmts.is_empty() {
             let op = if op == BinaryOp::And { Op::And } else { Op::Or };
             return Ok(self.emit_let(Type::BOOL, span, Rhs::Op(op, vec![left, right.result])));

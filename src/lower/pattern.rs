@@ -101,7 +101,9 @@ impl Body<'_> {
                 _ => false,
             },
             PatternKind::Constructor { name, fields } => match ty.constructors() {
-                Some([only]) => only.0 == name.name && fields.iter().zip(&only.1).all(|(p, t)| self.irrefutable(*p, *t)),
+                Some([only]) => {
+                    only.0 == name.name && fields.iter().zip(&only.1).all(|(p, t)| self.irrefutable(*p, *t))
+                }
                 _ => false,
             },
             _ => false,
@@ -191,8 +193,9 @@ pub(super) fn constructor(ty: Type, name: &Ident) -> Lowered<(u32, &'static [Typ
     let found = ty.constructors().and_then(|all| all.iter().position(|(n, _)| *n == name.name).map(|k| (k, &all[k].1)));
     match found {
         Some((tag, fields)) => Ok((tag as u32, fields)),
-        None => {
-            Err(vec![Diagnostic::error(name.span, format!("internal error: `{}` is no constructor of {ty}", name.name))])
-        }
+        None => Err(vec![Diagnostic::error(
+            name.span,
+            format!("internal error: `{}` is no constructor of {ty}", name.name),
+        )]),
     }
 }

@@ -25,7 +25,6 @@ impl Body<'_> {
         }
     }
 
-
     pub(super) fn stmt(&mut self, stmt: &ast::Stmt) -> Lowered<()> {
         let span = stmt.span;
         match &stmt.kind {

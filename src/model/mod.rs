@@ -98,7 +98,12 @@ pub trait Traced {
         new: &mut Trace,
     ) -> Result<Result<Update, Dead>, Fault>;
     /// A draw of choice `index` from its distribution given the choices before it.
-    fn draw_choice(&mut self, random: &mut dyn Random, trace: &Trace, index: usize) -> Result<Option<(Value, f64)>, Fault>;
+    fn draw_choice(
+        &mut self,
+        random: &mut dyn Random,
+        trace: &Trace,
+        index: usize,
+    ) -> Result<Option<(Value, f64)>, Fault>;
     /// Draws the forward-only choices anew, all else as in the trace.
     fn predict(&mut self, random: &mut dyn Random, trace: &mut Trace) -> Result<Result<(), Dead>, Fault>;
     /// What is known of the choices met so far.
@@ -111,7 +116,10 @@ pub trait Traced {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Step {
     /// At a weight that was just added.
-    Paused { weight: f64, address: u64 },
+    Paused {
+        weight: f64,
+        address: u64,
+    },
     /// At its end.
     Done,
     Dead(Dead),
@@ -149,8 +157,15 @@ pub struct Outcomes {
 #[derive(Clone, Debug)]
 pub enum Branch<S> {
     /// At a choice; `state` is paused there.
-    Choice { state: S, outcomes: Outcomes },
-    Done { value: Value, named: Vec<(String, Value)>, log_weight: f64 },
+    Choice {
+        state: S,
+        outcomes: Outcomes,
+    },
+    Done {
+        value: Value,
+        named: Vec<(String, Value)>,
+        log_weight: f64,
+    },
     Dead(Dead),
 }
 

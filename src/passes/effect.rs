@@ -154,7 +154,9 @@ fn op_effect(op: Op, first: Option<Type>) -> Effect {
         Widen if first == Some(Type::INT) => Effect::Cheap,
         Widen | Same | Different | Push => Effect::Total,
         AddI | SubI | MulI | NegI => Effect::Arithmetic,
-        PowI | RemI | Index | Index2 | Slice | Gather | Fill | Range | MatMul | Assert | Fail | Domain => Effect::Faults,
+        PowI | RemI | Index | Index2 | Slice | Gather | Fill | Range | MatMul | Assert | Fail | Domain => {
+            Effect::Faults
+        }
         Print => Effect::Acts,
     }
 }

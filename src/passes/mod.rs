@@ -9,6 +9,7 @@ mod forward_only;
 mod hoist;
 mod prune;
 mod rewrite;
+mod score;
 mod share;
 mod simplify;
 mod specialise;
@@ -101,6 +102,12 @@ pub const PASSES: &[Pass] = &[
         contract: Contract::Preserves,
         doc: "marks the choices on which no weight depends",
         run: forward_only::run,
+    },
+    Pass {
+        name: "score",
+        contract: Contract::Preserves,
+        doc: "turns observations of known distributions into factors of their log density, and computes what is constant in it once",
+        run: score::run,
     },
 ];
 

@@ -356,6 +356,10 @@ impl Rewriter<'_> {
         self.subst.resize(self.vars.len(), None);
         self.known.resize(self.vars.len(), None);
         let mut body = function.body.clone();
+        if !function.user {
+            // What goes wrong in the library is shown where the user's program called it.
+            walk::every_stmt_mut(&mut body, &mut |stmt| stmt.span = span);
+        }
         walk::every_target_mut(&mut body, &mut |target, _| target.0 += base);
         walk::every_atom_mut(&mut body, &mut |atom| {
             if let Atom::Var(id) = atom {

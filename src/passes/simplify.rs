@@ -22,12 +22,23 @@ const ROUNDS: usize = 2;
 /// Runs the pass; it has nothing to complain of.
 pub fn run(program: &mut Program, context: &Context) -> Vec<Diagnostic> {
     for _ in 0..ROUNDS {
-        round(program, context);
+        round(program, context, &[], SMALL);
     }
     Vec::new()
 }
 
-fn round(program: &mut Program, context: &Context) {
+/// A round in which these functions are inlined up to another size.
+pub fn round_inlining(program: &mut Program, context: &Context, chosen: &[FuncId], size: usize) {
+    round(program, context, chosen, size);
+}
+
+fn round(program: &mut Program, context: &Context, chosen: &[FuncId], chosen_size: usize) {
+    let mut is_chosen = vec![false; program.funcs.len()];
+    for id in chosen {
+        if let Some(mark) = is_chosen.get_mut(id.0 as usize) {
+            *mark = true;
+        }
+    }
     let calls = Calls::new(program);
     let count = program.funcs.len();
     let mut always = vec![false; count];
@@ -38,7 +49,8 @@ fn round(program: &mut Program, context: &Context) {
         let size = walk::size(&function.body);
         let place = id.0 as usize;
         if acyclic && !function.random {
-            always[place] = size <= SMALL || (size <= CALLED_ONCE && calls.mentions[place] == 1);
+            let small = if is_chosen[place] { chosen_size } else { SMALL };
+            always[place] = size <= small || (size <= CALLED_ONCE && calls.mentions[place] == 1);
             with_functions[place] = size <= HIGHER_ORDER && rewrite::takes_function(&function);
         }
         program.funcs[place] = Arc::new(function);

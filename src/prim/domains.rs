@@ -78,8 +78,25 @@ const fn domain(signature: &'static str) -> Row {
         };
     }
     pick!(
-        "Interval", "Below", "IntRange", "Simplex", "Ordered", "PositiveOrdered", "UnitVector", "Vector", "Matrix",
-        "CorrCholesky", "CovCholesky", "PosDef", "Corr", "Counts", "Power", "Product", "Values", "Union", "Restrict",
+        "Interval",
+        "Below",
+        "IntRange",
+        "Simplex",
+        "Ordered",
+        "PositiveOrdered",
+        "UnitVector",
+        "Vector",
+        "Matrix",
+        "CorrCholesky",
+        "CovCholesky",
+        "PosDef",
+        "Corr",
+        "Counts",
+        "Power",
+        "Product",
+        "Values",
+        "Union",
+        "Restrict",
     );
     panic!("a domain without a constructor")
 }
@@ -141,9 +158,7 @@ fn construct(name: &str, args: &mut [Value]) -> Result<Value, Fault> {
         ("Power", [Value::Domain(d), _]) => Domain::Power(Box::new((**d).clone()), size(1)?),
         ("Product", [parts]) => Domain::Product(domains(parts)),
         ("Union", [parts]) => Domain::union(domains(parts)),
-        ("Values", [xs]) => {
-            Domain::Values((0..xs.array_len().unwrap_or(0)).filter_map(|k| xs.element(k)).collect())
-        }
+        ("Values", [xs]) => Domain::Values((0..xs.array_len().unwrap_or(0)).filter_map(|k| xs.element(k)).collect()),
         ("Restrict", [Value::Domain(d), low, high]) => {
             d.restrict(low.as_real().unwrap_or(f64::NAN), high.as_real().unwrap_or(f64::NAN))
         }

@@ -29,9 +29,9 @@ pub(super) const ROWS: &[Row] = &[
 
 fn property(args: &mut [Value], name: &str) -> Result<Value, Fault> {
     match args {
-        [Value::Host(host)] => host
-            .property(name)
-            .ok_or_else(|| Fault::error(format!("a {} has no `{name}`", host.type_name()))),
+        [Value::Host(host)] => {
+            host.property(name).ok_or_else(|| Fault::error(format!("a {} has no `{name}`", host.type_name())))
+        }
         _ => Err(Fault::internal(format!("`{name}` takes a posterior"))),
     }
 }

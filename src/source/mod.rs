@@ -3,8 +3,8 @@
 pub mod diagnostic;
 pub mod name;
 mod render;
-pub mod world;
 pub mod suggest;
+pub mod world;
 
 pub use diagnostic::{Diagnostic, Label, Severity};
 pub use name::{Name, intern};

@@ -98,7 +98,9 @@ pub fn same_domain(a: &Domain, b: &Domain) -> bool {
         (Matrix(a, b), Matrix(c, d)) => a == c && b == d,
         (Counts(a, b), Counts(c, d)) => a == c && b == d,
         (Values(a), Values(b)) => a.len() == b.len() && a.iter().zip(b).all(|(x, y)| same(x, y)),
-        (Union(a), Union(b)) | (Product(a), Product(b)) => a.len() == b.len() && a.iter().zip(b).all(|(x, y)| same_domain(x, y)),
+        (Union(a), Union(b)) | (Product(a), Product(b)) => {
+            a.len() == b.len() && a.iter().zip(b).all(|(x, y)| same_domain(x, y))
+        }
         (Power(a, n), Power(b, m)) => n == m && same_domain(a, b),
         _ => std::mem::discriminant(a) == std::mem::discriminant(b),
     }

@@ -4,8 +4,8 @@
 //! The low registers of each bank are the parameters in order, then the captured variables. An object operand is a register,
 //! or a constant of the function ([`CONST`]); [`TAKE`] marks the last use of a register, which may be moved out of.
 
-use crate::core::{Type, TypeKind};
 use crate::core::ir::{Op, SiteKind};
+use crate::core::{Type, TypeKind};
 use crate::prim::Body;
 use crate::source::{Name, Span};
 use crate::value::Value;
@@ -57,89 +57,330 @@ impl ArrayKind {
 /// One instruction. `d` is written, `a`, `b`, `c`, `i`, `j`, `x` are read; `to` is a place in the code.
 #[derive(Clone, Copy, Debug)]
 pub enum Instr {
-    MovN { d: Num, a: Num },
-    MovO { d: Obj, a: Obj },
-    AddR { d: Num, a: Num, b: Num },
-    SubR { d: Num, a: Num, b: Num },
-    MulR { d: Num, a: Num, b: Num },
-    DivR { d: Num, a: Num, b: Num },
-    PowR { d: Num, a: Num, b: Num },
-    RemR { d: Num, a: Num, b: Num },
-    NegR { d: Num, a: Num },
-    AddI { d: Num, a: Num, b: Num },
-    SubI { d: Num, a: Num, b: Num },
-    MulI { d: Num, a: Num, b: Num },
-    PowI { d: Num, a: Num, b: Num },
-    RemI { d: Num, a: Num, b: Num },
-    NegI { d: Num, a: Num },
-    EqR { d: Num, a: Num, b: Num },
-    NeR { d: Num, a: Num, b: Num },
-    LtR { d: Num, a: Num, b: Num },
-    LeR { d: Num, a: Num, b: Num },
+    MovN {
+        d: Num,
+        a: Num,
+    },
+    MovO {
+        d: Obj,
+        a: Obj,
+    },
+    AddR {
+        d: Num,
+        a: Num,
+        b: Num,
+    },
+    SubR {
+        d: Num,
+        a: Num,
+        b: Num,
+    },
+    MulR {
+        d: Num,
+        a: Num,
+        b: Num,
+    },
+    DivR {
+        d: Num,
+        a: Num,
+        b: Num,
+    },
+    PowR {
+        d: Num,
+        a: Num,
+        b: Num,
+    },
+    RemR {
+        d: Num,
+        a: Num,
+        b: Num,
+    },
+    NegR {
+        d: Num,
+        a: Num,
+    },
+    AddI {
+        d: Num,
+        a: Num,
+        b: Num,
+    },
+    SubI {
+        d: Num,
+        a: Num,
+        b: Num,
+    },
+    MulI {
+        d: Num,
+        a: Num,
+        b: Num,
+    },
+    PowI {
+        d: Num,
+        a: Num,
+        b: Num,
+    },
+    RemI {
+        d: Num,
+        a: Num,
+        b: Num,
+    },
+    NegI {
+        d: Num,
+        a: Num,
+    },
+    EqR {
+        d: Num,
+        a: Num,
+        b: Num,
+    },
+    NeR {
+        d: Num,
+        a: Num,
+        b: Num,
+    },
+    LtR {
+        d: Num,
+        a: Num,
+        b: Num,
+    },
+    LeR {
+        d: Num,
+        a: Num,
+        b: Num,
+    },
     /// Also equality of booleans.
-    EqI { d: Num, a: Num, b: Num },
-    NeI { d: Num, a: Num, b: Num },
-    LtI { d: Num, a: Num, b: Num },
-    LeI { d: Num, a: Num, b: Num },
-    Not { d: Num, a: Num },
-    And { d: Num, a: Num, b: Num },
-    Or { d: Num, a: Num, b: Num },
-    Widen { d: Num, a: Num },
-    Real1 { f: fn(f64) -> f64, d: Num, a: Num },
-    Real2 { f: fn(f64, f64) -> f64, d: Num, a: Num, b: Num },
-    Jump { to: u32 },
-    JumpUnless { a: Num, to: u32 },
+    EqI {
+        d: Num,
+        a: Num,
+        b: Num,
+    },
+    NeI {
+        d: Num,
+        a: Num,
+        b: Num,
+    },
+    LtI {
+        d: Num,
+        a: Num,
+        b: Num,
+    },
+    LeI {
+        d: Num,
+        a: Num,
+        b: Num,
+    },
+    Not {
+        d: Num,
+        a: Num,
+    },
+    And {
+        d: Num,
+        a: Num,
+        b: Num,
+    },
+    Or {
+        d: Num,
+        a: Num,
+        b: Num,
+    },
+    Widen {
+        d: Num,
+        a: Num,
+    },
+    Real1 {
+        f: fn(f64) -> f64,
+        d: Num,
+        a: Num,
+    },
+    Real2 {
+        f: fn(f64, f64) -> f64,
+        d: Num,
+        a: Num,
+        b: Num,
+    },
+    Jump {
+        to: u32,
+    },
+    JumpUnless {
+        a: Num,
+        to: u32,
+    },
     /// Jumps unless `a < b`.
-    UnlessLtI { a: Num, b: Num, to: u32 },
-    UnlessLtR { a: Num, b: Num, to: u32 },
-    UnlessLeI { a: Num, b: Num, to: u32 },
-    UnlessLeR { a: Num, b: Num, to: u32 },
+    UnlessLtI {
+        a: Num,
+        b: Num,
+        to: u32,
+    },
+    UnlessLtR {
+        a: Num,
+        b: Num,
+        to: u32,
+    },
+    UnlessLeI {
+        a: Num,
+        b: Num,
+        to: u32,
+    },
+    UnlessLeR {
+        a: Num,
+        b: Num,
+        to: u32,
+    },
     /// `i += 1`, then jumps back while `i < high`.
-    Next { i: Num, high: Num, to: u32 },
+    Next {
+        i: Num,
+        high: Num,
+        to: u32,
+    },
     /// A jump back that counts as a step.
-    Again { to: u32 },
-    Len { d: Num, a: Obj },
-    IndexR { d: Num, a: Obj, i: Num },
-    IndexI { d: Num, a: Obj, i: Num },
-    IndexB { d: Num, a: Obj, i: Num },
-    IndexV { d: Obj, a: Obj, i: Num },
+    Again {
+        to: u32,
+    },
+    Len {
+        d: Num,
+        a: Obj,
+    },
+    IndexR {
+        d: Num,
+        a: Obj,
+        i: Num,
+    },
+    IndexI {
+        d: Num,
+        a: Obj,
+        i: Num,
+    },
+    IndexB {
+        d: Num,
+        a: Obj,
+        i: Num,
+    },
+    IndexV {
+        d: Obj,
+        a: Obj,
+        i: Num,
+    },
     /// Row of a matrix.
-    IndexM { d: Obj, a: Obj, i: Num },
-    Index2 { d: Num, a: Obj, i: Num, j: Num },
+    IndexM {
+        d: Obj,
+        a: Obj,
+        i: Num,
+    },
+    Index2 {
+        d: Num,
+        a: Obj,
+        i: Num,
+        j: Num,
+    },
     /// An empty array with room for `n` elements.
-    NewArray { d: Obj, n: Num, kind: ArrayKind },
+    NewArray {
+        d: Obj,
+        n: Num,
+        kind: ArrayKind,
+    },
     /// Appends to an array that nobody else holds.
-    AppendR { a: Obj, x: Num },
-    AppendI { a: Obj, x: Num },
-    AppendB { a: Obj, x: Num },
-    AppendV { a: Obj, x: Obj },
+    AppendR {
+        a: Obj,
+        x: Num,
+    },
+    AppendI {
+        a: Obj,
+        x: Num,
+    },
+    AppendB {
+        a: Obj,
+        x: Num,
+    },
+    AppendV {
+        a: Obj,
+        x: Obj,
+    },
     /// `a[i] := x`, copying the array first if somebody else holds it.
-    SetR { a: Obj, i: Num, x: Num },
-    SetI { a: Obj, i: Num, x: Num },
-    SetV { a: Obj, i: Num, x: Obj },
+    SetR {
+        a: Obj,
+        i: Num,
+        x: Num,
+    },
+    SetI {
+        a: Obj,
+        i: Num,
+        x: Num,
+    },
+    SetV {
+        a: Obj,
+        i: Num,
+        x: Obj,
+    },
     /// A field of a tuple or record.
-    FieldN { d: Num, a: Obj, k: u16 },
-    FieldO { d: Obj, a: Obj, k: u16 },
+    FieldN {
+        d: Num,
+        a: Obj,
+        k: u16,
+    },
+    FieldO {
+        d: Obj,
+        a: Obj,
+        k: u16,
+    },
     /// A field of a variant value.
-    PayloadN { d: Num, a: Obj, k: u16 },
-    PayloadO { d: Obj, a: Obj, k: u16 },
-    Tag { d: Num, a: Obj },
+    PayloadN {
+        d: Num,
+        a: Obj,
+        k: u16,
+    },
+    PayloadO {
+        d: Obj,
+        a: Obj,
+        k: u16,
+    },
+    Tag {
+        d: Num,
+        a: Obj,
+    },
     /// Jumps by [`FuncCode::switches`].
-    Switch { a: Num, table: u32 },
-    Make { make: u32 },
-    General { general: u32 },
-    Native { native: u32 },
-    Lift { lift: u32 },
-    Call { call: u32 },
-    CallClosure { call: u32 },
+    Switch {
+        a: Num,
+        table: u32,
+    },
+    Make {
+        make: u32,
+    },
+    General {
+        general: u32,
+    },
+    Native {
+        native: u32,
+    },
+    Lift {
+        lift: u32,
+    },
+    Call {
+        call: u32,
+    },
+    CallClosure {
+        call: u32,
+    },
     /// A member of a distribution held as a value.
-    Member { member: u32 },
-    Sample { sample: u32 },
+    Member {
+        member: u32,
+    },
+    Sample {
+        sample: u32,
+    },
     /// Adds the number to the log weight.
-    Score { a: Num, score: u32 },
-    Host { host: u32 },
-    ReturnN { a: Num },
-    ReturnO { a: Obj },
+    Score {
+        a: Num,
+        score: u32,
+    },
+    Host {
+        host: u32,
+    },
+    ReturnN {
+        a: Num,
+    },
+    ReturnO {
+        a: Obj,
+    },
     ReturnUnit,
 }
 

@@ -35,12 +35,7 @@ pub fn compile(program: &Program, primitive: &dyn Fn(u32) -> Body) -> Result<Cod
         ty: site.ty,
         forward_only: site.forward_only,
     });
-    Ok(Code {
-        funcs,
-        dists: dists.collect(),
-        sites: sites.collect(),
-        entry: program.entry.map_or(u32::MAX, |f| f.0),
-    })
+    Ok(Code { funcs, dists: dists.collect(), sites: sites.collect(), entry: program.entry.map_or(u32::MAX, |f| f.0) })
 }
 
 struct Compiler<'a> {
@@ -56,7 +51,11 @@ struct Compiler<'a> {
 }
 
 impl<'a> Compiler<'a> {
-    fn function(program: &'a Program, func: &'a ir::Function, primitive: &'a dyn Fn(u32) -> Body) -> Result<FuncCode, Fault> {
+    fn function(
+        program: &'a Program,
+        func: &'a ir::Function,
+        primitive: &'a dyn Fn(u32) -> Body,
+    ) -> Result<FuncCode, Fault> {
         let out = FuncCode {
             name: func.name,
             user: func.user,
@@ -212,8 +211,9 @@ impl<'a> Compiler<'a> {
                 match &global.value {
                     Some(value) => self.constant(value),
                     None => {
-                        return Err(Fault::error(format!("`{}` is used before it has a value", global.name))
-                            .at(self.span));
+                        return Err(
+                            Fault::error(format!("`{}` is used before it has a value", global.name)).at(self.span)
+                        );
                     }
                 }
             }
@@ -445,15 +445,8 @@ impl<'a> Compiler<'a> {
             Rhs::Call { func, args, site, path } => {
                 let args = self.args(args)?;
                 let path = self.atoms(path)?;
-                let call = Call {
-                    func: func.0,
-                    callee: 0,
-                    args,
-                    d,
-                    site: site.map(|s| s.0),
-                    path,
-                    live: Live::default(),
-                };
+                let call =
+                    Call { func: func.0, callee: 0, args, d, site: site.map(|s| s.0), path, live: Live::default() };
                 self.out.calls.push(call);
                 self.emit(Instr::Call { call: (self.out.calls.len() - 1) as u32 });
                 Ok(())
@@ -462,8 +455,7 @@ impl<'a> Compiler<'a> {
                 let callee = self.o(callee)?;
                 let args = self.args(args)?;
                 let path = self.atoms(path)?;
-                let call =
-                    Call { func: 0, callee, args, d, site: site.map(|s| s.0), path, live: Live::default() };
+                let call = Call { func: 0, callee, args, d, site: site.map(|s| s.0), path, live: Live::default() };
                 self.out.calls.push(call);
                 self.emit(Instr::CallClosure { call: (self.out.calls.len() - 1) as u32 });
                 Ok(())

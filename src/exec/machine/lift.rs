@@ -2,8 +2,8 @@
 
 use super::code::*;
 use super::run::load;
-use crate::core::{Type, TypeKind};
 use crate::core::ir::Op;
+use crate::core::{Type, TypeKind};
 use crate::prim::Body;
 use crate::value::{Fault, Matrix, Value};
 use std::sync::Arc;

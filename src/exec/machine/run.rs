@@ -62,6 +62,9 @@ pub(super) struct Frame {
 pub struct Machine {
     pub(super) nums: Vec<u64>,
     pub(super) objs: Vec<Value>,
+    /// How much of each bank is in use; what lies beyond is kept for the next call, objects as `()`.
+    pub(super) num_top: usize,
+    pub(super) obj_top: usize,
     pub(super) frames: Vec<Frame>,
     /// The sum of the log weights so far.
     pub log_weight: f64,
@@ -87,11 +90,22 @@ impl Clone for Machine {
     }
 
     fn clone_from(&mut self, other: &Machine) {
-        let (nums, objs) = other.used();
-        self.nums.clear();
-        self.nums.extend_from_slice(&other.nums[..nums]);
-        self.objs.clear();
-        self.objs.extend_from_slice(&other.objs[..objs]);
+        let (nums, objs) = (other.num_top, other.obj_top);
+        if self.nums.len() < nums {
+            self.nums.resize(nums, 0);
+        }
+        self.nums[..nums].copy_from_slice(&other.nums[..nums]);
+        if self.objs.len() < objs {
+            self.objs.resize(objs, Value::Unit);
+        }
+        for (to, from) in self.objs[..objs].iter_mut().zip(&other.objs[..objs]) {
+            to.clone_from(from);
+        }
+        for rest in self.objs.iter_mut().take(self.obj_top).skip(objs) {
+            *rest = Value::Unit;
+        }
+        self.num_top = nums;
+        self.obj_top = objs;
         self.frames.clear();
         self.frames.extend_from_slice(&other.frames);
         self.log_weight = other.log_weight;
@@ -159,6 +173,12 @@ fn out_of_range(i: i64, len: usize) -> Fault {
 }
 
 #[cold]
+fn too_deep(depth: usize) -> Fault {
+    Fault::limit(format!("calls are nested more than {depth} deep"))
+        .hint("does the recursion end? a loop with a `var` needs no depth")
+}
+
+#[cold]
 fn overflow(what: &str) -> Fault {
     Fault::error(format!("integer overflow in {what}")).hint("use reals: they have a wider range")
 }
@@ -171,8 +191,10 @@ fn wrong(what: &str, value: &Value) -> Fault {
 impl Machine {
     /// A machine about to run a function of the program with these arguments.
     pub fn start(&mut self, code: &Code, func: u32, args: &[Value]) -> Result<(), Fault> {
-        self.nums.clear();
-        self.objs.clear();
+        let used = self.obj_top;
+        self.objs[..used].fill(Value::Unit);
+        self.num_top = 0;
+        self.obj_top = 0;
         self.frames.clear();
         self.log_weight = 0.0;
         self.steps = 0;
@@ -194,25 +216,25 @@ impl Machine {
         self.frames.is_empty()
     }
 
-    fn used(&self) -> (usize, usize) {
-        (self.nums.len(), self.objs.len())
-    }
-
     #[inline]
     fn push(&mut self, code: &Code, func: u32, d: Slot, address: u64, sampler: bool, host: bool) -> Result<(), Fault> {
         if self.frames.len() >= self.limits.depth {
-            return Err(Fault::limit(format!("calls are nested more than {} deep", self.limits.depth))
-                .hint("does the recursion end? a loop with a `var` needs no depth"));
+            return Err(too_deep(self.limits.depth));
         }
         let callee = &code.funcs[func as usize];
-        let num_base = self.nums.len();
-        let obj_base = self.objs.len();
-        self.nums.resize(num_base + callee.num_size as usize, 0);
-        for (n, bits) in &callee.number_constants {
-            self.nums[num_base + *n as usize] = *bits;
+        let num_base = self.num_top;
+        let obj_base = self.obj_top;
+        self.num_top = num_base + callee.num_size as usize;
+        self.obj_top = obj_base + callee.obj_size as usize;
+        if self.num_top > self.nums.len() {
+            self.nums.resize(self.num_top.max(2 * self.nums.len()), 0);
         }
-        if callee.obj_size > 0 {
-            self.objs.resize(obj_base + callee.obj_size as usize, Value::Unit);
+        if self.obj_top > self.objs.len() {
+            self.objs.resize(self.obj_top.max(2 * self.objs.len()), Value::Unit);
+        }
+        let nums = &mut self.nums[num_base..];
+        for (n, bits) in &callee.number_constants {
+            nums[*n as usize] = *bits;
         }
         self.frames.push(Frame {
             func,
@@ -605,12 +627,10 @@ impl Machine {
                         Value::Variant(v) => nums[d as usize] = u64::from(v.tag),
                         other => fail!(wrong("a variant", other)),
                     },
-                    Instr::Switch { a, table } => {
-                        match func.switches[table as usize].get(nums[a as usize] as usize) {
-                            Some(to) => pc = *to as usize,
-                            None => fail!(Fault::internal("a tag outside its switch")),
-                        }
-                    }
+                    Instr::Switch { a, table } => match func.switches[table as usize].get(nums[a as usize] as usize) {
+                        Some(to) => pc = *to as usize,
+                        None => fail!(Fault::internal("a tag outside its switch")),
+                    },
                     Instr::Make { make } => general::make(&func.makes[make as usize], nums, objs, constants),
                     Instr::General { general } => {
                         let done = general::run(func, general, nums, objs, &mut self.printed);
@@ -725,8 +745,12 @@ impl Machine {
     #[inline]
     fn pop(&mut self, frame: Frame) {
         self.frames.pop();
-        self.nums.truncate(frame.num_base as usize);
-        self.objs.truncate(frame.obj_base as usize);
+        self.num_top = frame.num_base as usize;
+        let base = frame.obj_base as usize;
+        for value in &mut self.objs[base..self.obj_top] {
+            *value = Value::Unit;
+        }
+        self.obj_top = base;
     }
 
     /// Pushes a member of the distribution of a choice.

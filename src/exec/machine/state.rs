@@ -47,9 +47,9 @@ impl Machine {
     /// Whether two paused runs of one program have the same future. Both must have forgotten what is dead.
     pub fn same_future(&self, other: &Machine) -> bool {
         self.frames == other.frames
-            && self.nums == other.nums
-            && self.objs.len() == other.objs.len()
-            && self.objs.iter().zip(&other.objs).all(|(a, b)| same(a, b))
+            && self.nums[..self.num_top] == other.nums[..other.num_top]
+            && self.obj_top == other.obj_top
+            && self.objs[..self.obj_top].iter().zip(&other.objs).all(|(a, b)| same(a, b))
     }
 
     /// Hashes what [`Machine::same_future`] compares.
@@ -58,15 +58,15 @@ impl Machine {
             frame.func.hash(state);
             frame.pc.hash(state);
         }
-        self.nums.hash(state);
-        for value in &self.objs {
+        self.nums[..self.num_top].hash(state);
+        for value in &self.objs[..self.obj_top] {
             hash_value(value, state);
         }
     }
 
     /// The size of the state in bytes, shared arrays not counted.
     pub fn state_bytes(&self) -> usize {
-        self.nums.len() * 8 + self.objs.len() * size_of::<Value>() + self.frames.len() * 40
+        self.num_top * 8 + self.obj_top * size_of::<Value>() + self.frames.len() * size_of::<super::run::Frame>()
     }
 }
 

@@ -81,8 +81,10 @@ impl BranchingView {
                     match (results.len(), results.pop()) {
                         (1, Some((_, machine))) => state.machine = machine,
                         _ => {
-                            return Err(Fault::error("the model runs a random inference method, which cannot be enumerated")
-                                .hint("use `importance` or `smc` for the outer model, or `enumerate` for the inner one"));
+                            return Err(Fault::error(
+                                "the model runs a random inference method, which cannot be enumerated",
+                            )
+                            .hint("use `importance` or `smc` for the outer model, or `enumerate` for the inner one"));
                         }
                     }
                 }
@@ -145,7 +147,9 @@ impl Branching for BranchingView {
 
 /// The values that the choice where a machine is paused may take, with their log probabilities.
 pub(super) fn outcomes(machine: &mut Machine, code: &Code, func: u32, sample: u32) -> Result<Outcomes, Fault> {
-    let support = machine.choice_support(code, func, sample).map_err(|fault| fault.hint("for an exact answer every choice needs a known support"))?;
+    let support = machine
+        .choice_support(code, func, sample)
+        .map_err(|fault| fault.hint("for an exact answer every choice needs a known support"))?;
     let site = code.funcs[func as usize].samples[sample as usize].site;
     let name = code.sites[site as usize].name;
     let cannot = |why: String| {

@@ -16,13 +16,7 @@ use std::sync::Arc;
 /// Runs the functions of the host that a program calls, such as inference methods.
 pub trait Host: Send + Sync {
     /// Calls a function by name; closures among the arguments belong to `code`.
-    fn call(
-        &self,
-        code: &Arc<Code>,
-        name: Name,
-        args: Vec<Value>,
-        random: &mut dyn Random,
-    ) -> Result<Value, Fault>;
+    fn call(&self, code: &Arc<Code>, name: Name, args: Vec<Value>, random: &mut dyn Random) -> Result<Value, Fault>;
 
     /// Takes what the program printed.
     fn print(&self, text: &str);

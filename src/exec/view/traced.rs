@@ -62,9 +62,8 @@ impl TracedView {
         let code = &*self.model.code;
         let machine = &mut self.machine;
         let info = &code.funcs[func as usize].samples[sample as usize];
-        let name = choice_name(machine, code, func, sample).unwrap_or_else(|| {
-            format!("{} (unnamed)", machine.site_name(code, info.site, &info.path))
-        });
+        let name = choice_name(machine, code, func, sample)
+            .unwrap_or_else(|| format!("{} (unnamed)", machine.site_name(code, info.site, &info.path)));
         // A support that cannot be computed tells nothing.
         let unknown = |_| std::sync::Arc::new(Domain::Any);
         let support = machine.choice_support(code, func, sample).unwrap_or_else(unknown);
@@ -90,7 +89,12 @@ impl TracedView {
         }
     }
 
-    fn go(&mut self, random: &mut dyn Random, purpose: Purpose<'_>, out: &mut Trace) -> Result<Result<End, Dead>, Fault> {
+    fn go(
+        &mut self,
+        random: &mut dyn Random,
+        purpose: Purpose<'_>,
+        out: &mut Trace,
+    ) -> Result<Result<End, Dead>, Fault> {
         out.choices.clear();
         out.log_prior = 0.0;
         self.model.begin(&mut self.machine)?;
@@ -117,7 +121,9 @@ impl TracedView {
                     let forward = code.sites[site as usize].forward_only;
                     let old = match &purpose {
                         Purpose::Generate => None,
-                        Purpose::Replay { old, .. } | Purpose::DrawAt { old, .. } | Purpose::Predict { old } => Some(*old),
+                        Purpose::Replay { old, .. } | Purpose::DrawAt { old, .. } | Purpose::Predict { old } => {
+                            Some(*old)
+                        }
                     };
                     // The place of this choice in the old trace.
                     let mut place = None;
@@ -207,8 +213,7 @@ impl TracedView {
         if let Purpose::Replay { old, .. } = &purpose {
             if reused < old.choices.len() {
                 let kept: std::collections::HashSet<u64> = out.choices.iter().map(|c| c.address).collect();
-                update.stale +=
-                    old.choices.iter().filter(|c| !kept.contains(&c.address)).map(|c| c.logp).sum::<f64>();
+                update.stale += old.choices.iter().filter(|c| !kept.contains(&c.address)).map(|c| c.logp).sum::<f64>();
             }
             if !redrawn.is_empty() && !self.would_redraw(old, &redrawn)? {
                 return Ok(Err(Dead::Zero(u32::MAX)));
