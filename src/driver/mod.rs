@@ -1,6 +1,7 @@
 //! The order of the phases: a session reads, checks, lowers, improves, compiles and runs. The only file that knows it all.
 
 mod explain;
+pub mod face;
 mod facts;
 pub mod host;
 pub mod library;
@@ -384,10 +385,11 @@ impl Session {
         Ok(())
     }
 
-    /// Whether a file has statements other than `let`, which make it a script.
+    /// Whether a file is a script: it has statements other than `let`, or statements and no model.
     pub fn has_statements(&self, file: &File) -> bool {
+        let no_model = self.models(file).is_empty();
         file.module.items.iter().any(|item| match &self.checker.ast.item(*item).kind {
-            ItemKind::Stmt(stmt) => !matches!(stmt.kind, StmtKind::Let { .. }),
+            ItemKind::Stmt(stmt) => no_model || !matches!(stmt.kind, StmtKind::Let { .. }),
             _ => false,
         })
     }

@@ -188,6 +188,9 @@ impl Body<'_> {
     }
 
     fn global(&mut self, bind: BindId, id: ExprId, span: Span) -> Lowered<Atom> {
+        if self.frames.iter().any(|frame| frame.locals.contains_key(&bind)) {
+            return self.local(bind, span);
+        }
         if let Some(global) = self.lowerer.global(bind) {
             return Ok(Atom::Global(global));
         }

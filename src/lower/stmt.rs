@@ -147,7 +147,9 @@ impl Body<'_> {
 
     pub(super) fn assign(&mut self, target: &ast::Place, value: Atom, span: Span) -> Lowered<()> {
         let root = match self.typed.names.get(&target.root_expr) {
-            Some(crate::types::typed::NameUse::Local(bind)) => self.local(*bind, target.root.span)?,
+            Some(crate::types::typed::NameUse::Local(bind) | crate::types::typed::NameUse::Global(bind)) => {
+                self.local(*bind, target.root.span)?
+            }
             _ => {
                 return Err(vec![Diagnostic::error(target.root.span, "internal error: an assignment to no variable")]);
             }
