@@ -363,6 +363,7 @@ impl Session {
                         .hint("observations and conditions belong into a `model`, run by `infer(m)`");
                     break Err(machine.fault_here(code, fault));
                 }
+                Ok(Event::Printed) => self.flush(&mut machine),
                 Ok(Event::Host { func, host }) => {
                     self.flush(&mut machine);
                     let name = code.funcs[func as usize].hosts[host as usize].name;
