@@ -37,6 +37,8 @@ pub enum Event {
     Score { func: u32, score: u32, weight: f64 },
     /// At a function of the host: supply its result with [`Machine::supply_host`].
     Host { func: u32, host: u32 },
+    /// Much was printed: take [`Machine::printed`] and run again.
+    Printed,
     /// A nested call made by the driver ended; its result is [`Machine::returned`].
     Returned,
     /// The run ended; its result is [`Machine::returned`].
@@ -80,6 +82,8 @@ pub struct Machine {
     pub returned: Value,
     /// What the program printed, until the driver takes it.
     pub printed: String,
+    /// Pause with [`Event::Printed`] when so many bytes wait to be taken; none to go on.
+    pub pause_printed: Option<usize>,
 }
 
 impl Clone for Machine {
@@ -116,6 +120,7 @@ impl Clone for Machine {
         self.steps = other.steps;
         self.returned.clone_from(&other.returned);
         self.printed.clone_from(&other.printed);
+        self.pause_printed = other.pause_printed;
     }
 }
 
@@ -637,6 +642,10 @@ impl Machine {
                         if let Err(fault) = done {
                             fail!(fault);
                         }
+                        if self.pause_printed.is_some_and(|limit| self.printed.len() >= limit) {
+                            save!();
+                            return Ok(Event::Printed);
+                        }
                     }
                     Instr::Native { native } => {
                         let native = &func.natives[native as usize];
@@ -820,7 +829,14 @@ impl Machine {
 
     /// Runs a nested call to its end: nothing in it may pause.
     fn nested(&mut self, code: &Code) -> Result<Value, Fault> {
-        match self.run(code)? {
+        // What it prints waits for the next pause outside.
+        let event = loop {
+            match self.run(code)? {
+                Event::Printed => {}
+                event => break event,
+            }
+        };
+        match event {
             Event::Returned => Ok(std::mem::take(&mut self.returned)),
             other => Err(Fault::internal(format!("a nested call paused at {other:?}"))),
         }
