@@ -6,6 +6,7 @@
 //! comparison is shown: where the runs are long enough to tell, an expected value moved by 1 % is refused.
 
 #[path = "support/programs.rs"]
+#[allow(dead_code, reason = "each test file uses a part")]
 mod programs;
 
 use borel::posterior::{Posterior, Summary};
