@@ -52,7 +52,7 @@ pub const METHODS: &[Method] = &[
         signature: "fn enumerate(model: () ~> a, tolerance: Real = 1e-13, states: Int = 1000000) -> Posterior<a>",
         doc: "The exact posterior of a model whose choices are finite or countable, by following every path; paths that reach \
               the same state are merged, so loops and recursions over finite states cost what their states cost. Endless ones are \
-              followed until less than `tolerance` of the mass is left, which is reported.",
+              followed until less than `tolerance` of the mass is left, which is reported.\nexample: prob(enumerate(() => flip(0.25)), b => b) == 0.25",
     },
     Method {
         signature: "fn importance(model: () ~> a, draws: Int = 10000) ~> Posterior<a>",

@@ -65,12 +65,12 @@ pub(super) const ROWS: &[Row] = &[
 /// A constructor of domains; which one is told by the name in the signature.
 const fn domain(signature: &'static str) -> Row {
     macro_rules! pick {
-        ($($name:literal),* $(,)?) => {
+        ($($name:literal: $example:literal),* $(,)?) => {
             $(
                 if starts_with(signature, concat!("fn domain_", $name, "(")) {
                     return Row::general(
                         signature,
-                        concat!("The domain `", $name, "` of its size or parts.\nexample: is_nan(nan)"),
+                        concat!("The domain `", $name, "` of its size or parts.\nexample: ", $example),
                         |args| construct($name, args),
                     );
                 }
@@ -78,25 +78,25 @@ const fn domain(signature: &'static str) -> Row {
         };
     }
     pick!(
-        "Interval",
-        "Below",
-        "IntRange",
-        "Simplex",
-        "Ordered",
-        "PositiveOrdered",
-        "UnitVector",
-        "Vector",
-        "Matrix",
-        "CorrCholesky",
-        "CovCholesky",
-        "PosDef",
-        "Corr",
-        "Counts",
-        "Power",
-        "Product",
-        "Values",
-        "Union",
-        "Restrict",
+        "Interval": "domain_contains(Interval(0, 2), 1.5) && !domain_contains(Interval(0, 2), 3.0)",
+        "Below": "domain_contains(Below(3), 2) && !domain_contains(Below(3), 3)",
+        "IntRange": "domain_contains(IntRange(1, 6), 6) && !domain_contains(IntRange(1, 6), 0)",
+        "Simplex": "domain_contains(Simplex(2), [0.25, 0.75]) && !domain_contains(Simplex(2), [0.5, 0.75])",
+        "Ordered": "domain_contains(Ordered(2), [-1.0, 1.0]) && !domain_contains(Ordered(2), [1.0, -1.0])",
+        "PositiveOrdered": "domain_contains(PositiveOrdered(2), [0.5, 1.0]) && !domain_contains(PositiveOrdered(2), [-1.0, 1.0])",
+        "UnitVector": "domain_contains(UnitVector(2), [0.6, 0.8]) && !domain_contains(UnitVector(2), [1.0, 1.0])",
+        "Vector": "domain_contains(Vector(2), [1.0, 2.0]) && !domain_contains(Vector(2), [1.0])",
+        "Matrix": "domain_contains(Matrix(1, 2), matrix([[1.0, 2.0]])) && !domain_contains(Matrix(2, 2), matrix([[1.0, 2.0]]))",
+        "CorrCholesky": "domain_contains(CorrCholesky(2), matrix([[1.0, 0.0], [0.6, 0.8]]))",
+        "CovCholesky": "domain_contains(CovCholesky(2), matrix([[2.0, 0.0], [-1.0, 3.0]]))",
+        "PosDef": "domain_contains(PosDef(2), identity(2)) && !domain_contains(PosDef(2), -1.0 * identity(2))",
+        "Corr": "domain_contains(Corr(2), matrix([[1.0, 0.5], [0.5, 1.0]])) && !domain_contains(Corr(2), 2.0 * identity(2))",
+        "Counts": "domain_contains(Counts(2, 3), [1, 2]) && !domain_contains(Counts(2, 3), [1, 1])",
+        "Power": "domain_contains(Power(Natural, 2), [0, 5]) && !domain_contains(Power(Natural, 2), [0, -5])",
+        "Product": "domain_contains(Product([Below(2), Below(3)]), [1, 2]) && !domain_contains(Product([Below(2), Below(3)]), [2, 1])",
+        "Values": "domain_contains(Values([2, 5]), 5) && !domain_contains(Values([2, 5]), 3)",
+        "Union": "domain_contains(Union([Below(2), IntRange(5, 6)]), 5) && !domain_contains(Union([Below(2), IntRange(5, 6)]), 3)",
+        "Restrict": "domain_contains(Restrict(Natural, 2, 4), 3) && !domain_contains(Restrict(Natural, 2, 4), 5)",
     );
     panic!("a domain without a constructor")
 }

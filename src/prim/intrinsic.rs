@@ -4,7 +4,6 @@ use super::Row;
 
 pub(super) const ROWS: &[Row] = &[
     Row::intrinsic("fn len(xs: [a]) -> Int", "The number of elements.\nexample: len([1, 2, 3]) == 3"),
-    Row::intrinsic("fn len(s: String) -> Int", "The number of characters.\nexample: len(\"abc\") == 3"),
     Row::intrinsic(
         "fn len(m: Matrix) -> Int",
         "The number of rows, as indexing by one index gives rows.\nexample: len(identity(3)) == 3",
@@ -30,36 +29,20 @@ pub(super) const ROWS: &[Row] = &[
          example: abs(logp(Normal(0, 1), 0) + 0.9189385332046728) < 1e-15",
     ),
     Row::intrinsic(
-        "fn cdf(d: Dist<Real>, x: Real) -> Real",
-        "The probability of a value up to `x`.\nexample: cdf(Normal(0, 1), 0) == 0.5",
+        "fn cdf(d: Dist<a>, x: Real) -> Real",
+        "The probability of a number up to `x`.\nexample: cdf(Normal(0, 1), 0) == 0.5\nexample: cdf(Bernoulli(0.25), 0) == 0.75",
     ),
     Row::intrinsic(
-        "fn cdf(d: Dist<Int>, x: Real) -> Real",
-        "The probability of a value up to `x`.\nexample: cdf(Bernoulli(0.25), 0) == 0.75",
+        "fn quantile(d: Dist<a>, q: Real) -> a",
+        "The least number whose `cdf` reaches `q`.\nexample: quantile(Normal(0, 1), 0.5) == 0\nexample: quantile(Bernoulli(0.25), 0.8) == 1",
     ),
     Row::intrinsic(
-        "fn quantile(d: Dist<Real>, q: Real) -> Real",
-        "The least value whose `cdf` reaches `q`.\nexample: quantile(Normal(0, 1), 0.5) == 0",
-    ),
-    Row::intrinsic(
-        "fn quantile(d: Dist<Int>, q: Real) -> Int",
-        "The least value whose `cdf` reaches `q`.\nexample: quantile(Bernoulli(0.25), 0.8) == 1",
-    ),
-    Row::intrinsic(
-        "fn ccdf(d: Dist<Real>, x: Real) -> Real",
+        "fn ccdf(d: Dist<a>, x: Real) -> Real",
         "The probability of a value above `x`, with its digits kept far in the upper tail.\nexample: ccdf(Normal(0, 1), 0) == 0.5",
     ),
     Row::intrinsic(
-        "fn ccdf(d: Dist<Int>, x: Real) -> Real",
-        "The probability of a value above `x`.\nexample: ccdf(Bernoulli(0.25), 0) == 0.25",
-    ),
-    Row::intrinsic(
-        "fn cquantile(d: Dist<Real>, q: Real) -> Real",
-        "The value above which the probability is `q`.\nexample: cquantile(Normal(0, 1), 0.5) == 0",
-    ),
-    Row::intrinsic(
-        "fn cquantile(d: Dist<Int>, q: Real) -> Int",
-        "The least value above which the probability is at most `q`.\nexample: cquantile(Bernoulli(0.25), 0.5) == 0",
+        "fn cquantile(d: Dist<a>, q: Real) -> a",
+        "The least value above which the probability is at most `q`.\nexample: cquantile(Normal(0, 1), 0.5) == 0",
     ),
     Row::intrinsic("fn mean(d: Dist<Real>) -> Real", "The mean of a distribution.\nexample: mean(Normal(2, 1)) == 2"),
     Row::intrinsic(
@@ -95,8 +78,5 @@ pub(super) const ROWS: &[Row] = &[
         "The set of values that a distribution may take.\nexample: str(support(Beta(1, 1))) == \"UnitInterval\"",
     ),
     Row::intrinsic("fn print(x: a) -> ()", "Writes a value and a new line.\nexample: str(()) == \"()\""),
-    Row::intrinsic(
-        "fn assert(b: Bool) -> ()",
-        "Ends the run with an error unless `b` holds.\nexample: assert(1 < 2) == ()",
-    ),
+    Row::intrinsic("fn assert(b: Bool) -> ()", "Ends the run with an error unless `b` holds.\nexample: assert(1 < 2)"),
 ];

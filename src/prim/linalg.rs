@@ -226,7 +226,7 @@ pub(super) const ROWS: &[Row] = &[
     Row::general(
         "fn eigen(m: Matrix) -> ([Real], Matrix)",
         "The eigenvalues of a symmetric matrix in ascending order, and the matrix whose columns are their unit vectors, the \
-         largest element of each positive.\nexample: eigen(diag([3.0, 2.0]))[0] == [2.0, 3.0]",
+         largest element of each positive.\nexample: fst(eigen(diag([3.0, 2.0]))) == [2.0, 3.0]",
         eigen,
     ),
     Row::general(
@@ -242,7 +242,7 @@ pub(super) const ROWS: &[Row] = &[
     Row::general(
         "fn qr(m: Matrix) -> (Matrix, Matrix)",
         "The thin factors `(q, r)` with `q @ r == m`: orthonormal columns, and upper triangular with a non-negative diagonal.\n\
-         example: rows(qr(matrix([[3.0], [4.0]]))[1]) == 1",
+         example: snd(qr(matrix([[3.0], [4.0]]))) == matrix([[5.0]])",
         |args| {
             let qr = owned(finite(args, "qr")?.as_ref()).qr();
             let (mut q, mut r) = (qr.q(), qr.r());

@@ -6,6 +6,9 @@ use crate::value::{Fault, Value};
 use std::sync::Arc;
 
 pub(super) const ROWS: &[Row] = &[
+    Row::general("fn len(s: String) -> Int", "The number of characters.\nexample: len(\"abc\") == 3", |args| {
+        Ok(Value::Int(take_string(args, 0)?.chars().count() as i64))
+    }),
     Row::general(
         "fn concat(s: String, t: String) -> String",
         "The text of `s`, then that of `t`.\nexample: concat(\"ab\", \"c\") == \"abc\"",

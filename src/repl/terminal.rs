@@ -168,7 +168,7 @@ mod tests {
         assert_eq!(candidates("1 + me", 6, &names), (4, vec!["mean".to_string(), "median".to_string()]));
         assert_eq!(candidates(":lo", 3, &names), (0, vec![":load".to_string()]));
         assert_eq!(candidates("1 + ", 4, &names), (4, Vec::new()));
-        assert_eq!(candidates("größe + n", "größe + n".len(), &names).1, ["normal"]);
+        assert_eq!(candidates("größe + n", "größe + n".len(), &names).1, ["nan", "normal"]);
     }
 
     #[test]

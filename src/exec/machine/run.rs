@@ -25,6 +25,9 @@ impl Default for Limits {
     }
 }
 
+/// What is printed is passed on in pieces of about this many bytes.
+const PRINTED: usize = 1 << 12;
+
 /// Set by the interrupt handler of the command line; looked at every few thousand steps.
 pub static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
@@ -37,6 +40,8 @@ pub enum Event {
     Score { func: u32, score: u32, weight: f64 },
     /// At a function of the host: supply its result with [`Machine::supply_host`].
     Host { func: u32, host: u32 },
+    /// Enough was printed to be passed on; go on by running again.
+    Printed,
     /// A nested call made by the driver ended; its result is [`Machine::returned`].
     Returned,
     /// The run ended; its result is [`Machine::returned`].
@@ -636,6 +641,10 @@ impl Machine {
                         let done = general::run(func, general, nums, objs, &mut self.printed);
                         if let Err(fault) = done {
                             fail!(fault);
+                        }
+                        if self.printed.len() > PRINTED && !frame.sampler {
+                            save!();
+                            return Ok(Event::Printed);
                         }
                     }
                     Instr::Native { native } => {
