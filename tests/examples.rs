@@ -1,6 +1,7 @@
 //! The examples: what each says with a fixed seed, and the known answers that it asserts itself.
 
 #[path = "support/programs.rs"]
+#[allow(dead_code, reason = "each test file uses a part")]
 mod programs;
 
 use borel::driver::{File, Inferred, Session};
@@ -12,17 +13,22 @@ use std::path::Path;
 /// Options that keep each example short; a method takes those that it has.
 const LENGTH: &[(&str, &str)] = &[("draws", "500")];
 
-/// A number as the snapshot shows it: all digits of an exact one, two of an estimate.
-fn shown(x: f64, exact: bool) -> String {
-    if exact {
-        return format!("{:.10}", x);
+/// A number with ten decimals.
+fn exact(x: f64) -> String {
+    format!("{x:.10}")
+}
+
+/// An estimate to the leading digit of the standard deviation of what it estimates.
+fn estimate(mean: f64, sd: f64) -> String {
+    let scale = if sd > 0.0 { sd } else { mean.abs() };
+    if !mean.is_finite() || !scale.is_finite() || scale == 0.0 {
+        return mean.to_string();
     }
-    if x == 0.0 || !x.is_finite() {
-        return x.to_string();
-    }
-    let digits = (1 - x.abs().log10().floor() as i32).max(0) as usize;
-    let unit = 10f64.powi(x.abs().log10().floor() as i32 - 1);
-    format!("{:.digits$}", (x / unit).round() * unit)
+    let place = scale.log10().floor() as i32;
+    let unit = 10f64.powi(place);
+    let digits = (-place).max(0) as usize;
+    // Adding 0 turns a negative zero into zero.
+    format!("{:.digits$}", (mean / unit).round() * unit + 0.0)
 }
 
 fn point(point: &Point) -> String {
@@ -34,14 +40,15 @@ fn point(point: &Point) -> String {
     }
 }
 
-fn line(summary: &Summary, exact: bool) -> String {
+fn line(summary: &Summary, is_exact: bool) -> String {
     let mut line = format!("{}:", summary.name);
     if !summary.mean.is_nan() {
-        let _ = write!(line, " {}", shown(summary.mean, exact));
+        let shown = if is_exact { exact(summary.mean) } else { estimate(summary.mean, summary.sd) };
+        let _ = write!(line, " {shown}");
     }
-    if let (true, Some(support)) = (exact, &summary.support) {
+    if let (true, Some(support)) = (is_exact, &summary.support) {
         for (value, probability) in support.iter().take(5) {
-            let _ = write!(line, "  {} {}", point(value), shown(*probability, true));
+            let _ = write!(line, "  {} {}", point(value), exact(*probability));
         }
     }
     line
@@ -52,7 +59,7 @@ fn rendering(inferred: &Inferred) -> String {
     let posterior = &inferred.posterior;
     let mut text = format!("{} by {}\n", inferred.model, inferred.method);
     if let (true, Some(log_evidence)) = (posterior.exact, posterior.log_evidence) {
-        let _ = writeln!(text, "log evidence: {}", shown(log_evidence, true));
+        let _ = writeln!(text, "log evidence: {}", exact(log_evidence));
     }
     for summary in posterior.report(false).summaries {
         let _ = writeln!(text, "{}", line(&summary, posterior.exact));

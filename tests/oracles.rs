@@ -6,6 +6,7 @@
 //! comparison is shown: where the runs are long enough to tell, an expected value moved by 1 % is refused.
 
 #[path = "support/programs.rs"]
+#[allow(dead_code, reason = "each test file uses a part")]
 mod programs;
 
 use borel::posterior::{Posterior, Summary};
@@ -267,10 +268,10 @@ fn monte_carlo_agrees_within_its_error() {
 
 /// Runs that are long enough to tell an expected value from one moved by 1 %: model, method, length, what they tell.
 const LONG: &[(&str, &str, f64, &[&str])] = &[
-    ("coins", "importance", 50.0, &["the evidence", "the mean of a"]),
-    ("evidence2", "rejection", 200.0, &["the evidence", "the mean of e"]),
+    ("coins", "importance", 30.0, &["the evidence", "the mean of a"]),
+    ("evidence2", "rejection", 60.0, &["the evidence", "the mean of e"]),
     ("monty", "smc", 100.0, &["the evidence", "the mean of other_door_wins"]),
-    ("geometric", "mh", 60.0, &["the mean of one"]),
+    ("geometric", "mh", 30.0, &["the mean of one"]),
     ("dice", "mh", 10.0, &["the mean of total"]),
     ("gaussian_mean", "mh", 10.0, &["the mean of mu"]),
 ];
