@@ -373,7 +373,7 @@ def threads(bench):
         arguments = ["--data", DATA / "lgssm_100.json", "--method", "smc", "--particles", 100_000, "--threads", count]
         return lambda: child(borel("state_space", *arguments)).wall
 
-    bench.row("8 SMC, 100,000 particles: two threads (ours), one thread (peer)", filter_on(2), filter_on(1), "ms wall", 1e3, "—")
+    bench.row("8 SMC, 100,000 particles: two threads, against one thread in the place of the peer", filter_on(2), filter_on(1), "ms wall", 1e3, "—")
 
 
 def find_webppl(arguments, scratch):
@@ -415,7 +415,7 @@ def main():
         scratch = pathlib.Path(folder)
         bench = Bench(arguments, find_webppl(arguments, scratch), scratch)
         print(f"{os.cpu_count()} cores, {processor()}; load at the start {os.getloadavg()[0]:.1f}; ", end="")
-        print(f"Python {sys.version.split()[0]}; WebPPL {'installed' if bench.webppl else MISSING}; {arguments.repeats} repeats.\n")
+        print(f"Python {sys.version.split()[0]}; WebPPL {'installed' if bench.webppl else MISSING}; repeats: {arguments.repeats}.\n")
         print("| workload | ours | peer | peer / ours | target | |\n|---|---|---|---|---|---|", flush=True)
         for workload in (single_site, particle_filter, memory, calls, front_end, threads):
             workload(bench)
