@@ -540,7 +540,8 @@ error: cannot read none.borel: no such file
 fn a_closed_output_ends_quietly() {
     // It ends at all only because the closed output stops it.
     let folder = Folder::new(&[("loop.borel", "var i = 0\nwhile true {\n  print(i)\n  i = i + 1\n}\n")]);
-    let mut child = folder.command(&["run", "loop.borel"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child =
+        folder.command(&["run", "loop.borel"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());
     let output = child.wait_with_output().unwrap();
     assert_eq!((output.status.code(), String::from_utf8_lossy(&output.stderr).as_ref()), (Some(0), ""));

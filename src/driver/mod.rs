@@ -359,7 +359,6 @@ impl Session {
             match machine.run(code) {
                 Err(fault) => break Err(fault),
                 Ok(Event::Done) => break Ok(()),
-                Ok(Event::Printed) => self.flush(&mut machine),
                 Ok(Event::Score { .. }) => {
                     let fault = Fault::error("a condition outside a model does not hold")
                         .hint("observations and conditions belong into a `model`, run by `infer(m)`");

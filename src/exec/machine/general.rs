@@ -273,7 +273,9 @@ pub fn operate(op: Op, args: &mut [Value], printed: &mut String) -> Result<Value
             }
             printed.push('\n');
             if printed.len() > LARGEST_OUTPUT {
-                return Err(Fault::limit("one run of a model printed more than 64 megabytes").hint("does the loop end?"));
+                return Err(
+                    Fault::limit("one run of a model printed more than 64 megabytes").hint("does the loop end?")
+                );
             }
             Ok(Value::Unit)
         }
