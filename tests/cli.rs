@@ -210,33 +210,19 @@ fn wrong_data_are_explained() {
         wrong(&["--data", "none.json"]),
     ];
     insta::assert_snapshot!(all.join("\n"), @r#"
-error: `print` takes 1 argument, found 2
- --> sum.borel:3:10
-  |
-3 | print((n, sum(xs)))
-  |          ^^^^^^^
-  |
-  = help: its parameters are `print(x)`
+error: expected a value for data `n: Int`, found none
+  = help: give it by --data FILE or --set n=VALUE
 
 error: the file ends in the middle of xs[1]
   --> cut.json:1:21
   = help: was it written or copied completely?
 
-error: `print` takes 1 argument, found 2
- --> sum.borel:3:10
-  |
-3 | print((n, sum(xs)))
-  |          ^^^^^^^
-  |
-  = help: its parameters are `print(x)`
+error: expected a value for data `n: Int`, found none
+  = help: did you mean `N`?
+  = help: the data have `N`
 
-error: `print` takes 1 argument, found 2
- --> sum.borel:3:10
-  |
-3 | print((n, sum(xs)))
-  |          ^^^^^^^
-  |
-  = help: its parameters are `print(x)`
+error: expected Real, found "two" at xs[1]
+  --> type.json:2:12
 
 error: cannot read none.json: no such file
 "#);
@@ -276,7 +262,7 @@ error: `borel plot` does not exist in this version
 
 $ borel validate es.borel
 error: `borel validate` does not exist in this version
-  = help: use write a `test` that compares with `enumerate`, and run `borel test FILE`
+  = help: use a `test` that compares with `enumerate`, run by `borel test FILE`
 
 $ borel rnu es.borel
 error: no command is called `rnu`
@@ -540,7 +526,8 @@ error: cannot read none.borel: no such file
 fn a_closed_output_ends_quietly() {
     // It ends at all only because the closed output stops it.
     let folder = Folder::new(&[("loop.borel", "var i = 0\nwhile true {\n  print(i)\n  i = i + 1\n}\n")]);
-    let mut child = folder.command(&["run", "loop.borel"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child =
+        folder.command(&["run", "loop.borel"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());
     let output = child.wait_with_output().unwrap();
     assert_eq!((output.status.code(), String::from_utf8_lossy(&output.stderr).as_ref()), (Some(0), ""));
