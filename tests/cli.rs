@@ -210,33 +210,19 @@ fn wrong_data_are_explained() {
         wrong(&["--data", "none.json"]),
     ];
     insta::assert_snapshot!(all.join("\n"), @r#"
-error: `print` takes 1 argument, found 2
- --> sum.borel:3:10
-  |
-3 | print((n, sum(xs)))
-  |          ^^^^^^^
-  |
-  = help: its parameters are `print(x)`
+error: expected a value for data `n: Int`, found none
+  = help: give it by --data FILE or --set n=VALUE
 
 error: the file ends in the middle of xs[1]
   --> cut.json:1:21
   = help: was it written or copied completely?
 
-error: `print` takes 1 argument, found 2
- --> sum.borel:3:10
-  |
-3 | print((n, sum(xs)))
-  |          ^^^^^^^
-  |
-  = help: its parameters are `print(x)`
+error: expected a value for data `n: Int`, found none
+  = help: did you mean `N`?
+  = help: the data have `N`
 
-error: `print` takes 1 argument, found 2
- --> sum.borel:3:10
-  |
-3 | print((n, sum(xs)))
-  |          ^^^^^^^
-  |
-  = help: its parameters are `print(x)`
+error: expected Real, found "two" at xs[1]
+  --> type.json:2:12
 
 error: cannot read none.json: no such file
 "#);
@@ -276,7 +262,7 @@ error: `borel plot` does not exist in this version
 
 $ borel validate es.borel
 error: `borel validate` does not exist in this version
-  = help: use write a `test` that compares with `enumerate`, and run `borel test FILE`
+  = help: use a `test` that compares with `enumerate`, run by `borel test FILE`
 
 $ borel rnu es.borel
 error: no command is called `rnu`

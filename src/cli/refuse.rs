@@ -7,8 +7,8 @@ use std::ffi::OsString;
 
 /// Commands of the language that do not exist yet, and what serves in their place.
 const COMMANDS: &[(&str, &str)] = &[
-    ("validate", "write a `test` that compares with `enumerate`, and run `borel test FILE`"),
-    ("sbc", "draw data from the prior with `borel run` and infer them back in a script"),
+    ("validate", "a `test` that compares with `enumerate`, run by `borel test FILE`"),
+    ("sbc", "a script that draws data from the prior and infers them back"),
     ("stream", "`borel run FILE` on a script that loops over the observations"),
     ("plot", "`borel run FILE --out draws.csv`, and any tool that reads CmdStan's draws"),
     ("summary", "`borel run FILE`, which prints the summary; `--format json` gives it to programs"),
