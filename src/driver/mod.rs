@@ -29,16 +29,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// What a session is told once.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
     pub seed: u64,
     pub limits: Limits,
-}
-
-impl Default for Options {
-    fn default() -> Options {
-        Options { seed: 0, limits: Limits::default() }
-    }
 }
 
 /// Why something did not happen.

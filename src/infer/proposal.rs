@@ -81,7 +81,7 @@ fn kind_of(support: &Domain, value: &Value) -> (Move, usize) {
                 (kind, 1) => (kind, *n),
                 _ => (Move::None, 0),
             },
-            Size::Finite(k) if k <= SMALL && k >= 2.0 => (Move::Other, *n),
+            Size::Finite(k) if (2.0..=SMALL).contains(&k) => (Move::Other, *n),
             Size::Finite(_) => match **inner {
                 Domain::IntRange(..) => (Move::Walk, *n),
                 _ => (Move::None, 0),

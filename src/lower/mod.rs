@@ -384,11 +384,7 @@ fn strip_sites(block: &mut Block, random: &[bool]) {
     for stmt in &mut block.stmts {
         match &mut stmt.kind {
             StmtKind::Let(_, rhs) => match rhs {
-                Rhs::Call { func, site, .. } => {
-                    if !random[func.0 as usize] {
-                        *site = None;
-                    }
-                }
+                Rhs::Call { func, site, .. } if !random[func.0 as usize] => *site = None,
                 Rhs::Build { body, .. } => strip_sites(body, random),
                 Rhs::If(_, a, b) => {
                     strip_sites(a, random);

@@ -226,12 +226,12 @@ impl Body<'_> {
         Ok(())
     }
 
-    fn text_of(&mut self, atom: Atom, span: Span) -> Lowered<Atom> {
+    pub(super) fn text_of(&mut self, atom: Atom, span: Span) -> Lowered<Atom> {
         let prim = self.primitive("str", span)?;
         Ok(self.emit_let(Type::STR, span, Rhs::Prim(prim, vec![atom])))
     }
 
-    fn join(&mut self, a: Atom, b: Atom, span: Span) -> Lowered<Atom> {
+    pub(super) fn join(&mut self, a: Atom, b: Atom, span: Span) -> Lowered<Atom> {
         let prim = self.primitive("concat", span)?;
         Ok(self.emit_let(Type::STR, span, Rhs::Prim(prim, vec![a, b])))
     }
