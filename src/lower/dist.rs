@@ -96,11 +96,7 @@ impl Lowerer {
                 Ok(Atom::default())
             })?;
             let logp = self.scalar_logp(facts, decl, &key, check)?;
-            let sample = if has("sample") {
-                Some(self.member(&key, "sample", &[], key.value))
-            } else {
-                None
-            };
+            let sample = if has("sample") { Some(self.member(&key, "sample", &[], key.value)) } else { None };
             let domain = Type::new(TypeKind::Domain(key.value));
             let support = self.member(&key, "support", &[], domain);
             (logp, sample, Some(support), Some(check))
