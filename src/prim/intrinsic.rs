@@ -58,6 +58,18 @@ pub(super) const ROWS: &[Row] = &[
         "The mean of every element.\nexample: mean(iid(Bernoulli(0.25), 1)) == [0.25]",
     ),
     Row::intrinsic(
+        "fn mean(d: Dist<Bool>) -> Real",
+        "The mean of a distribution, with 1 for `true` and 0 for `false`.\nexample: mean(Flip(0.25)) == 0.25",
+    ),
+    Row::intrinsic(
+        "fn mean(d: Dist<[Bool]>) -> [Real]",
+        "The mean of every element, with 1 for `true` and 0 for `false`.\nexample: mean(iid(Flip(0.25), 1)) == [0.25]",
+    ),
+    Row::intrinsic(
+        "fn mean(d: Dist<Matrix>) -> Matrix",
+        "The mean of every element.\nexample: mean(LKJ(2, 1)) == identity(2)",
+    ),
+    Row::intrinsic(
         "fn variance(d: Dist<Real>) -> Real",
         "The variance of a distribution.\nexample: variance(Normal(0, 2)) == 4",
     ),
@@ -72,6 +84,18 @@ pub(super) const ROWS: &[Row] = &[
     Row::intrinsic(
         "fn variance(d: Dist<[Int]>) -> [Real]",
         "The variance of every element.\nexample: variance(iid(Bernoulli(0.5), 1)) == [0.25]",
+    ),
+    Row::intrinsic(
+        "fn variance(d: Dist<Bool>) -> Real",
+        "The variance of a distribution, with 1 for `true` and 0 for `false`.\nexample: variance(Flip(0.5)) == 0.25",
+    ),
+    Row::intrinsic(
+        "fn variance(d: Dist<[Bool]>) -> [Real]",
+        "The variance of every element, with 1 for `true` and 0 for `false`.\nexample: variance(iid(Flip(0.5), 1)) == [0.25]",
+    ),
+    Row::intrinsic(
+        "fn variance(d: Dist<Matrix>) -> Matrix",
+        "The variance of every element.\nexample: variance(LKJ(2, 0.5)) == matrix([[0.0, 0.5], [0.5, 0.0]])",
     ),
     Row::intrinsic(
         "fn support(d: Dist<a>) -> Domain<a>",

@@ -232,6 +232,27 @@ pub(super) const ROWS: &[Row] = &[
         ],
         incomplete_beta::inc_beta_inv,
     ),
+    Row::real3(
+        "fn inc_beta_upper(a: Real, b: Real, x: Real) -> Real",
+        "`1 - inc_beta(a, b, x)`, exact where it is small and where `x` is.\n\
+         example: abs(inc_beta_upper(1, 1e20, 1e-20) - exp(-1)) < 1e-15",
+        &[
+            "-inc_beta_by_a(a, b, x)",
+            "-inc_beta_by_b(a, b, x)",
+            "-exp(xlogy(a - 1, x) + xlog1py(b - 1, -x) - lbeta(a, b))",
+        ],
+        incomplete_beta::inc_beta_upper,
+    ),
+    Row::real3(
+        "fn inv_inc_beta_upper(a: Real, b: Real, q: Real) -> Real",
+        "The `x` with `inc_beta_upper(a, b, x) == q`.\nexample: abs(inv_inc_beta_upper(1, 1, 0.25) - 0.75) < 1e-15",
+        &[
+            "-inc_beta_by_a(a, b, result) / exp(xlogy(a - 1, result) + xlog1py(b - 1, -result) - lbeta(a, b))",
+            "-inc_beta_by_b(a, b, result) / exp(xlogy(a - 1, result) + xlog1py(b - 1, -result) - lbeta(a, b))",
+            "-exp(lbeta(a, b) - xlogy(a - 1, result) - xlog1py(b - 1, -result))",
+        ],
+        incomplete_beta::inc_beta_upper_inv,
+    ),
     Row::real1(
         "fn bessel_i0(x: Real) -> Real",
         "The modified Bessel function of the first kind of order 0.\nexample: bessel_i0(0) == 1",

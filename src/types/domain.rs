@@ -96,14 +96,13 @@ pub(crate) fn schemes() -> HashMap<Name, Arc<Scheme>> {
             .iter()
             .map(|param| {
                 let ty = match *param {
-                    "lower" | "upper" => Ty::REAL,
+                    "lower" | "upper" | "least" | "greatest" => Ty::REAL,
                     "domain" => table.add(Node::Domain(element)),
                     "domains" => {
                         let domain = table.add(Node::Domain(element));
                         table.array(domain)
                     }
                     "values" => table.array(element),
-                    "least" | "greatest" => element,
                     _ => Ty::INT,
                 };
                 SchemeParam { name: Some(intern(param)), ty, default: None, span: Span::NONE }

@@ -15,6 +15,11 @@ pub fn inc_beta(a: f64, b: f64, x: f64) -> f64 {
     beta_tails(a, b, x, 1.0 - x).0
 }
 
+/// `1 - I(x; a, b)`, exact for `x` too small for `1 - x` to hold its digits.
+pub fn inc_beta_upper(a: f64, b: f64, x: f64) -> f64 {
+    beta_tails(a, b, x, 1.0 - x).1
+}
+
 /// `I(x; a, b)` and `1 - I(x; a, b)`, given `x` and `y = 1 - x`.
 pub fn beta_tails(a: f64, b: f64, x: f64, y: f64) -> (f64, f64) {
     if a.is_nan() || b.is_nan() || a <= 0.0 || b <= 0.0 || !(0.0..=1.0).contains(&x) {
@@ -129,6 +134,18 @@ pub fn inc_beta_inv(a: f64, b: f64, p: f64) -> f64 {
     // Solved in the logit, for the smaller tail.
     let at_mean = beta_tails(a, b, a / (a + b), b / (a + b)).0;
     if p <= at_mean { inv_logit(lower_logit(a, b, p.ln())) } else { inv_logit(-lower_logit(b, a, (-p).ln_1p())) }
+}
+
+/// The `x` with `1 - I(x; a, b) = q`; NaN outside `[0, 1]`.
+pub fn inc_beta_upper_inv(a: f64, b: f64, q: f64) -> f64 {
+    if a.is_nan() || b.is_nan() || a <= 0.0 || b <= 0.0 || !(0.0..=1.0).contains(&q) {
+        return f64::NAN;
+    }
+    if q == 0.0 || q == 1.0 {
+        return 1.0 - q;
+    }
+    let above_mean = beta_tails(a, b, a / (a + b), b / (a + b)).1;
+    if q <= above_mean { inv_logit(-lower_logit(b, a, q.ln())) } else { inv_logit(lower_logit(a, b, (-q).ln_1p())) }
 }
 
 fn lower_logit(a: f64, b: f64, target: f64) -> f64 {
