@@ -33,7 +33,7 @@ fn estimate(mean: f64, sd: f64) -> String {
 
 fn point(point: &Point) -> String {
     match point {
-        Point::Real(x) => x.to_string(),
+        Point::Real(x) => exact(*x),
         Point::Int(n) => n.to_string(),
         Point::Bool(b) => b.to_string(),
         Point::Text(text) => text.clone(),
