@@ -1,5 +1,7 @@
 //! The `borel` command as users meet it: exit statuses, output, refusals, limits, and the REPL from a pipe.
 
+#![allow(clippy::unwrap_used)]
+
 use serde_json::Value;
 use std::io::Write;
 use std::path::PathBuf;

@@ -1,5 +1,7 @@
 //! Run-time errors as users see them: every program of `tests/cases/errors` above its message.
 
+#![allow(clippy::unwrap_used)]
+
 use borel::driver::{Options, Session};
 use borel::source::world::MemoryWorld;
 use std::sync::Arc;

@@ -120,27 +120,34 @@ impl Machine {
 
     /// Whether the distribution at the choice where the machine is paused can be drawn from.
     pub fn can_draw(&self, code: &Code, func: u32, sample: u32) -> bool {
-        let dist = match &code.funcs[func as usize].samples[sample as usize].dist {
-            DistArg::Known { dist, .. } => *dist,
-            DistArg::Value(o) => match self.dist_value(code, func, self.frames[self.frames.len() - 1], *o) {
-                Ok(dist) => return self.can_draw_value(code, &dist),
-                Err(_) => return false,
-            },
-        };
-        code.dists[dist as usize].sample.is_some()
+        let frame = self.frames[self.frames.len() - 1];
+        match &code.funcs[func as usize].samples[sample as usize].dist {
+            DistArg::Known { dist, args } => {
+                let objs = &self.objs[frame.obj_base as usize..];
+                let constants = &code.funcs[func as usize].constants;
+                code.dists[*dist as usize].sample.is_some()
+                    && args.objs.iter().all(|o| self.can_draw_part(code, object(objs, constants, *o)))
+            }
+            DistArg::Value(o) => {
+                self.dist_value(code, func, frame, *o).is_ok_and(|dist| self.can_draw_value(code, &dist))
+            }
+        }
     }
 
     /// A distribution of distributions can be drawn from when its parts can.
     fn can_draw_value(&self, code: &Code, dist: &DistValue) -> bool {
-        let part = |value: &Value| match value {
+        code.dists[dist.dist as usize].sample.is_some() && dist.args.iter().all(|part| self.can_draw_part(code, part))
+    }
+
+    fn can_draw_part(&self, code: &Code, part: &Value) -> bool {
+        match part {
             Value::Dist(inner) => self.can_draw_value(code, inner),
             Value::Values(items) => match items.first() {
                 Some(Value::Dist(inner)) => self.can_draw_value(code, inner),
                 _ => true,
             },
             _ => true,
-        };
-        code.dists[dist.dist as usize].sample.is_some() && dist.args.iter().all(part)
+        }
     }
 
     /// The address of the choice where the machine is paused.
