@@ -1,5 +1,6 @@
 //! Borel: a probabilistic programming language.
 
+pub mod cli;
 pub mod core;
 pub mod data;
 pub mod driver;
@@ -10,6 +11,8 @@ pub mod model;
 pub mod passes;
 pub mod posterior;
 pub mod prim;
+#[cfg(feature = "repl")]
+pub mod repl;
 pub mod source;
 pub mod syntax;
 pub mod types;

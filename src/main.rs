@@ -1,44 +1,40 @@
-//! The borel command.
+//! The borel command: a deep stack, panics told as internal errors, Ctrl-C, and the exit status.
 
-use borel::driver::{Options, Session};
+use borel::cli::{self, Status};
+use borel::driver::face;
 use borel::source::world::OsWorld;
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
 use std::sync::Arc;
 
-fn main() {
-    let args: Vec<String> = std::env::args().collect();
-    let work = std::thread::Builder::new().stack_size(1 << 28).spawn(move || {
-        let mut session = Session::new(Arc::new(OsWorld::default()), Options::default());
-        let file = match session.load(&args[1]) {
-            Ok(file) => file,
-            Err(failure) => {
-                eprintln!("{}", session.render_failure(&failure, false));
-                return;
-            }
-        };
-        if let Some(pass) = args.get(3) {
-            let _ = session.bind_data(&[]);
-            match session.explain_pass(&file, None, pass) {
-                Ok(text) => println!("{text}"),
-                Err(failure) => eprintln!("{}", session.render_failure(&failure, false)),
-            }
-            return;
-        }
-        let result = session.bind_data(&[]).and_then(|_| session.run(&file));
-        if let Err(failure) = result {
-            eprintln!("{}", session.render_failure(&failure, false));
-            return;
-        }
-        if session.has_statements(&file) {
-            return;
-        }
-        match session.infer(&file, None, args.get(2).map(String::as_str), &[], false) {
-            Ok(inferred) => {
-                println!("{:?}", inferred.reason);
-                println!("{}", inferred.posterior.summary_table());
-                println!("{:?} {:?}", inferred.posterior.seconds, inferred.posterior.log_evidence);
-            }
-            Err(failure) => eprintln!("{}", session.render_failure(&failure, false)),
+/// Bytes of the stack of the work: the phases recur over programs as deep as the parser accepts.
+const STACK: usize = 512 << 20;
+
+fn main() -> ExitCode {
+    std::panic::set_hook(Box::new(|panic| {
+        let message = panic.payload_as_str().unwrap_or("a panic without a message");
+        let place = panic.location().map(|place| format!(" ({}:{})", place.file(), place.line())).unwrap_or_default();
+        let message = message.strip_prefix("internal error: ").unwrap_or(message);
+        // When standard error is closed there is nobody to tell.
+        let _ = writeln!(
+            std::io::stderr(),
+            "internal error: {message}{place}\nplease report this, with the program that showed it"
+        );
+    }));
+    // Without the handler Ctrl-C ends the process at once, which will do.
+    let _ = ctrlc::set_handler(|| {
+        if face::interrupt() {
+            std::process::exit(Status::Interrupted as i32);
         }
     });
-    let _ = work.map(std::thread::JoinHandle::join);
+    let work = || {
+        let interactive = std::io::stdin().is_terminal();
+        cli::main(std::env::args_os(), Arc::new(OsWorld::default()), interactive)
+    };
+    let status = match std::thread::Builder::new().stack_size(STACK).spawn(work) {
+        // The hook has told what happened.
+        Ok(thread) => thread.join().unwrap_or(Status::Wrong),
+        Err(_) => work(),
+    };
+    ExitCode::from(status as u8)
 }

@@ -1,5 +1,7 @@
 //! Core: print and parse, the checker, the passes one by one, and that the passes keep what programs compute.
 
+#![allow(clippy::unwrap_used)]
+
 mod support {
     pub mod core_eval;
     pub mod core_programs;

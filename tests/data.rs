@@ -1,5 +1,7 @@
 //! Data files: what is read, how it binds to types, and what is said when it does not.
 
+#![allow(clippy::unwrap_used)]
+
 use borel::data::{
     Bound, DataType, DataValue, Declared, Entry, Tree, bind, bind_all, cmdset, csv, draws_csv, draws_json, json, read,
 };

@@ -1,5 +1,7 @@
 //! The distributions of the library against reference values computed with 50 digits, and against themselves.
 
+#![allow(clippy::unwrap_used)]
+
 use borel::driver::{Failure, Options, Session};
 use borel::source::world::OsWorld;
 use borel::value::Value;

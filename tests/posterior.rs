@@ -1,5 +1,7 @@
 //! Posteriors against known answers: ArviZ's diagnostics, exact distributions, weighted draws, tables and JSON.
 
+#![allow(clippy::unwrap_used)]
+
 use borel::posterior::{Chain, Info, Named, Posterior, Seconds, TableOptions, Warning, convergence, log_sum_exp};
 use borel::source::intern;
 use borel::value::{HostObject, Value, record_names};

@@ -1,5 +1,7 @@
 //! The standard library against its own documentation: every example is true, every derivative is the derivative.
 
+#![allow(clippy::unwrap_used)]
+
 use borel::driver::{Options, Session};
 use borel::source::SourceMap;
 use borel::source::world::OsWorld;

@@ -506,12 +506,7 @@ impl<'a> Checker<'a> {
                 let wanted: Vec<Type> = types_of(function, &function.captures);
                 self.args(captures, &wanted, &format!("the closure of {}", function.name));
                 let ty = function_type(function);
-                // Parameters agree modulo the flag of randomness, but a random function is no deterministic one.
-                if let Some(TypeKind::Fn(_, false, _)) = bound.map(Type::kind)
-                    && function.random
-                {
-                    self.report(format!("${} is random, its closure is bound to a deterministic variable", func.0));
-                }
+                // Function types agree modulo the flag of randomness: the checker of types has decided where random ones may stand.
                 Some(ty)
             }
             Rhs::Tuple(parts) => Some(Type::new(TypeKind::Tuple(self.atoms(parts)?))),

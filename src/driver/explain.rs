@@ -93,7 +93,7 @@ impl Session {
     fn distribution_of(&self, code: &crate::exec::machine::Code, site: u32) -> String {
         use crate::exec::machine::code::DistArg;
         for func in &code.funcs {
-            for sample in func.samples.iter().filter(|s| s.site == site) {
+            if let Some(sample) = func.samples.iter().find(|s| s.site == site) {
                 return match &sample.dist {
                     DistArg::Known { dist, .. } => {
                         let dist = &code.dists[*dist as usize];

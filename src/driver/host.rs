@@ -53,8 +53,10 @@ impl Host for DriverHost {
 
     fn print(&self, text: &str) {
         let stream = *self.stream.lock().unwrap_or_else(PoisonError::into_inner);
-        // Nobody reads the output any more: there is nobody to tell.
-        let _ = self.world.write(stream, text);
+        if self.world.write(stream, text).is_err() {
+            // Nobody reads the output any more: the run has no purpose.
+            crate::exec::machine::run::INTERRUPTED.store(true, std::sync::atomic::Ordering::Relaxed);
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The order of the phases: a session reads, checks, lowers, improves, compiles and runs. The only file that knows it all.
 
 mod explain;
+pub mod face;
 mod facts;
 pub mod host;
 pub mod library;
@@ -28,16 +29,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// What a session is told once.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
     pub seed: u64,
     pub limits: Limits,
-}
-
-impl Default for Options {
-    fn default() -> Options {
-        Options { seed: 0, limits: Limits::default() }
-    }
 }
 
 /// Why something did not happen.
@@ -123,6 +118,8 @@ pub struct Session {
     imported: HashMap<PathBuf, FileScope>,
     /// Files on the way to the one being imported.
     importing: Vec<PathBuf>,
+    /// The `let`s of imported files that were not evaluated yet, in the order of the imports.
+    pending: Vec<ItemId>,
     statements: u64,
     /// Seconds spent from source to code, in total.
     pub compile_seconds: f64,
@@ -148,6 +145,7 @@ impl Session {
             host,
             imported: HashMap::new(),
             importing: Vec::new(),
+            pending: Vec::new(),
             statements: 0,
             compile_seconds: 0.0,
         }
@@ -242,6 +240,9 @@ impl Session {
         if found.iter().any(|d| d.severity == Severity::Error) {
             return Err(found);
         }
+        let ast = &self.checker.ast;
+        let is_let = |item: &&ItemId| matches!(&ast.item(**item).kind, ItemKind::Stmt(stmt) if matches!(stmt.kind, StmtKind::Let { .. }));
+        self.pending.extend(module.items.iter().filter(is_let));
         self.imported.insert(path.to_path_buf(), scope);
         Ok(scope)
     }
@@ -271,6 +272,16 @@ impl Session {
             declared.push(bind::Declared { name: name.name, data_type, required: default.is_none() });
         }
         let bound = bind::bind_all(&declared, entries).map_err(Failure::Data)?;
+        self.bind_globals(items, &bound)?;
+        // Imported constants may use data, and are used by everything that follows.
+        for item in std::mem::take(&mut self.pending) {
+            self.evaluate(item)?;
+        }
+        Ok(bound.notes)
+    }
+
+    /// Gives the globals of `data` declarations their values.
+    fn bind_globals(&mut self, items: Vec<ItemId>, bound: &bind::Bound) -> Result<(), Failure> {
         for item in items {
             let ItemKind::Data { name, default, .. } = self.checker.ast.item(item).kind.clone() else { continue };
             let ty = self.checker.data_type(item);
@@ -286,7 +297,7 @@ impl Session {
             };
             self.lowerer.program.globals[global.0 as usize].value = Some(value);
         }
-        Ok(bound.notes)
+        Ok(())
     }
 
     /// Runs a top-level statement, `data` default or test; gives its value and the globals it defined.
@@ -335,6 +346,7 @@ impl Session {
         let mut machine = Machine::default();
         machine.limits = self.options.limits;
         machine.draw = true;
+        machine.print_buffer = self.print_buffer();
         machine.generator = self.generator();
         machine.start(code, code.entry, &[])?;
         let result = loop {
@@ -346,6 +358,7 @@ impl Session {
                         .hint("observations and conditions belong into a `model`, run by `infer(m)`");
                     break Err(machine.fault_here(code, fault));
                 }
+                Ok(Event::Printed) => self.flush(&mut machine),
                 Ok(Event::Host { func, host }) => {
                     self.flush(&mut machine);
                     let name = code.funcs[func as usize].hosts[host as usize].name;
@@ -363,6 +376,12 @@ impl Session {
         self.flush(&mut machine);
         result?;
         Ok(std::mem::take(&mut machine.returned))
+    }
+
+    /// Bytes that are collected before they are shown: a person sees each line at once.
+    fn print_buffer(&self) -> usize {
+        let stream = *self.host.stream.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if self.world.is_terminal(stream) { 0 } else { 1 << 13 }
     }
 
     fn flush(&self, machine: &mut Machine) {
@@ -384,10 +403,11 @@ impl Session {
         Ok(())
     }
 
-    /// Whether a file has statements other than `let`, which make it a script.
+    /// Whether a file is a script: it has statements other than `let`, or statements and no model.
     pub fn has_statements(&self, file: &File) -> bool {
+        let no_model = self.models(file).is_empty();
         file.module.items.iter().any(|item| match &self.checker.ast.item(*item).kind {
-            ItemKind::Stmt(stmt) => !matches!(stmt.kind, StmtKind::Let { .. }),
+            ItemKind::Stmt(stmt) => no_model || !matches!(stmt.kind, StmtKind::Let { .. }),
             _ => false,
         })
     }

@@ -69,7 +69,10 @@ pub fn plan(model: &Model) -> Plan {
         for sample in &func.samples {
             let site = &code.sites[sample.site as usize];
             plan.choices += 1;
-            if is_continuous(site.ty) {
+            // A few distributions over reals have finitely many values.
+            let finite = matches!(&sample.dist, DistArg::Known { dist, .. }
+                if matches!(code.dists[*dist as usize].name.as_str(), "Choice" | "Dirac" | "Empirical"));
+            if is_continuous(site.ty) && !finite {
                 plan.enumerable = false;
                 plan.continuous.get_or_insert_with(|| site.name.to_string());
             }

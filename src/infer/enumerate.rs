@@ -103,7 +103,12 @@ pub fn measure<B: Branching>(model: &mut B, options: Options) -> Result<Measure,
                         let mut hasher = DefaultHasher::new();
                         model.hash_future(&state, &mut hasher);
                         let bucket = places.entry(hasher.finish()).or_default();
-                        match bucket.iter().find(|k| model.same_future(&next[**k as usize].state, &state)) {
+                        // What is paused at a choice has a future that depends on its distribution too.
+                        let same = |k: &&u32| {
+                            let known = &next[**k as usize];
+                            same_outcomes(&known.outcomes, &outcomes.values) && model.same_future(&known.state, &state)
+                        };
+                        match bucket.iter().find(same) {
                             Some(k) => {
                                 let known = &mut next[*k as usize];
                                 known.log_weight = log_add(known.log_weight, log_weight);
@@ -135,6 +140,11 @@ pub fn measure<B: Branching>(model: &mut B, options: Options) -> Result<Measure,
         })
         .collect();
     Ok(result)
+}
+
+/// Whether two choices offer the same values with the same probabilities.
+fn same_outcomes(a: &[(Value, f64)], b: &[(Value, f64)]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).all(|(x, y)| x.1 == y.1 && crate::value::hash::same(&x.0, &y.0))
 }
 
 impl Measure {

@@ -253,11 +253,22 @@ fn run_chain<T: Traced>(view: T, options: &Options, random: &mut dyn Random) -> 
     let mut joint = Vec::new();
     sampler.adapt(true);
     let mut moved = false;
+    // Fixed for the whole chain: a number of steps that followed the state would record states unevenly.
+    let mut longest = 1;
+    let mut fixed = 1;
     for round in 0..options.warmup + options.draws {
         if round == options.warmup {
             sampler.adapt(false);
+            fixed = longest;
         }
-        let steps = options.steps.unwrap_or_else(|| sweep(sampler.trace()));
+        let steps = options.steps.unwrap_or_else(|| {
+            if round < options.warmup {
+                longest = longest.max(sweep(sampler.trace()));
+                longest
+            } else {
+                fixed
+            }
+        });
         let before = sampler.accepted;
         for _ in 0..steps {
             sampler.step(random)?;

@@ -81,7 +81,7 @@ fn kind_of(support: &Domain, value: &Value) -> (Move, usize) {
                 (kind, 1) => (kind, *n),
                 _ => (Move::None, 0),
             },
-            Size::Finite(k) if k <= SMALL && k >= 2.0 => (Move::Other, *n),
+            Size::Finite(k) if (2.0..=SMALL).contains(&k) => (Move::Other, *n),
             Size::Finite(_) => match **inner {
                 Domain::IntRange(..) => (Move::Walk, *n),
                 _ => (Move::None, 0),
@@ -139,7 +139,8 @@ pub fn propose(
         Move::Reflected => {
             let (a, b) = part.real_bounds().unwrap_or((f64::NEG_INFINITY, f64::INFINITY));
             let width = if a.is_finite() && b.is_finite() { b - a } else { 1.0 };
-            on_number(value, unit, |x| Some((reflect(x + step * width * z, a, b), 0.0)))
+            // As in `other_value`: no step from where the ends, which may have moved, could not lead back.
+            on_number(value, unit, |x| (a <= x && x <= b).then(|| (reflect(x + step * width * z, a, b), 0.0)))
         }
         Move::Walk => {
             // A symmetric step of at least one.
@@ -281,6 +282,10 @@ fn other_value(part: &Domain, value: &Value, unit: usize, in_array: bool, random
         }
         _ => return None,
     };
+    // The support is that of the choice when it was first seen. From a value that it lacks there would be no way back.
+    if !others.contains(&current) {
+        return None;
+    }
     let others: Vec<Value> = others.into_iter().filter(|v| *v != current).collect();
     if others.is_empty() {
         return None;

@@ -210,8 +210,8 @@ fn rearrange<S: Stepped>(model: &S, particles: &mut [Particle<S::Run>], ancestor
     }
     // Childless particles are overwritten by the surplus children of the others; everyone else stays where it is.
     let mut free: Vec<usize> = (0..n).filter(|k| children[*k] == 0).collect();
-    for k in 0..n {
-        for _ in 1..children[k] {
+    for (k, count) in children.iter().enumerate() {
+        for _ in 1..*count {
             let Some(to) = free.pop() else { break };
             let (low, high) = (k.min(to), k.max(to));
             let (head, tail) = particles.split_at_mut(high);

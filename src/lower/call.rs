@@ -237,8 +237,15 @@ impl Body<'_> {
                 self.factor(intern("condition"), weight, span);
                 Ok(Atom::default())
             }
-            ("print", [value]) => {
-                let value = value.clone();
+            ("print", [first, rest @ ..]) => {
+                let mut value = first.clone();
+                for part in rest.iter().cloned() {
+                    let blank = Atom::Const(Value::string(" "), Type::STR);
+                    let left = self.text_of(value, span)?;
+                    let left = self.join(left, blank, span)?;
+                    let right = self.text_of(part, span)?;
+                    value = self.join(left, right, span)?;
+                }
                 self.effect(Rhs::Op(Op::Print, vec![value]), span);
                 Ok(Atom::default())
             }

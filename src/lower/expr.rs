@@ -188,6 +188,9 @@ impl Body<'_> {
     }
 
     fn global(&mut self, bind: BindId, id: ExprId, span: Span) -> Lowered<Atom> {
+        if self.frames.iter().any(|frame| frame.locals.contains_key(&bind)) {
+            return self.local(bind, span);
+        }
         if let Some(global) = self.lowerer.global(bind) {
             return Ok(Atom::Global(global));
         }
@@ -275,7 +278,14 @@ impl Body<'_> {
         }
         let captured = frame.captured.clone();
         self.lowerer.program.funcs[func.0 as usize] = Arc::new(frame.function(value, result));
-        let atoms = captured.iter().map(|bind| self.local(*bind, span)).collect::<Lowered<Vec<_>>>()?;
+        let mut atoms = Vec::with_capacity(captured.len());
+        for bind in captured {
+            let atom = self.local(bind, span)?;
+            // A closure keeps the value that a variable has when the closure is made.
+            let mutable = matches!(&atom, Atom::Var(v) if self.frame_ref().vars[v.0 as usize].mutable);
+            let ty = self.atom_type(&atom);
+            atoms.push(if mutable { self.emit_let(ty, span, Rhs::Atom(atom)) } else { atom });
+        }
         Ok(self.emit_let(ty, span, Rhs::Closure(func, atoms)))
     }
 

@@ -106,7 +106,17 @@ impl Lowerer {
             let ast = body.ast();
             match &ast.item(item).kind {
                 ItemKind::Stmt(stmt) => {
-                    let binds = stmt_binds(ast, &stmt.kind);
+                    let mut binds = stmt_binds(ast, &stmt.kind);
+                    // Globals that the statement assigns are variables while it runs, and defined anew by it.
+                    let mut assigned = Vec::new();
+                    assigned_globals(ast, &body.typed, stmt, &mut assigned);
+                    for bind in assigned {
+                        if let Some(global) = body.lowerer.global(bind) {
+                            let Global { name, ty, .. } = body.lowerer.program.globals[global.0 as usize].clone();
+                            body.bind(bind, name, ty, it.span, Atom::Global(global), true);
+                            binds.push(bind);
+                        }
+                    }
                     let result = if binds.is_empty() {
                         body.block_value(std::slice::from_ref(stmt))?
                     } else {
@@ -374,11 +384,7 @@ fn strip_sites(block: &mut Block, random: &[bool]) {
     for stmt in &mut block.stmts {
         match &mut stmt.kind {
             StmtKind::Let(_, rhs) => match rhs {
-                Rhs::Call { func, site, .. } => {
-                    if !random[func.0 as usize] {
-                        *site = None;
-                    }
-                }
+                Rhs::Call { func, site, .. } if !random[func.0 as usize] => *site = None,
                 Rhs::Build { body, .. } => strip_sites(body, random),
                 Rhs::If(_, a, b) => {
                     strip_sites(a, random);
@@ -417,6 +423,44 @@ fn stmt_binds(ast: &Ast, stmt: &AstStmt) -> Vec<BindId> {
         _ => {}
     }
     out
+}
+
+/// The globals that a top-level statement assigns, in it and in the blocks within.
+fn assigned_globals(ast: &Ast, typed: &Typed, stmt: &crate::syntax::ast::Stmt, out: &mut Vec<BindId>) {
+    use crate::syntax::ast::ExprKind;
+    use crate::types::typed::NameUse;
+    fn expr(ast: &Ast, typed: &Typed, id: ExprId, out: &mut Vec<BindId>) {
+        match &ast.expr(id).kind {
+            ExprKind::If { then, otherwise, .. } => {
+                expr(ast, typed, *then, out);
+                otherwise.iter().for_each(|id| expr(ast, typed, *id, out));
+            }
+            ExprKind::Match { arms, .. } => arms.iter().for_each(|arm| expr(ast, typed, arm.body, out)),
+            ExprKind::Block(block) => block.stmts.iter().for_each(|stmt| assigned_globals(ast, typed, stmt, out)),
+            _ => {}
+        }
+    }
+    match &stmt.kind {
+        AstStmt::Assign { target, .. } | AstStmt::DrawElement { target, .. } => {
+            if let Some(NameUse::Global(bind)) = typed.names.get(&target.root_expr)
+                && !out.contains(bind)
+            {
+                out.push(*bind);
+            }
+        }
+        AstStmt::Draw { name, .. } => {
+            if let Some(bind) = typed.draws.get(&name.bind)
+                && !out.contains(bind)
+            {
+                out.push(*bind);
+            }
+        }
+        AstStmt::For { body, .. } | AstStmt::While { body, .. } => {
+            body.stmts.iter().for_each(|stmt| assigned_globals(ast, typed, stmt, out));
+        }
+        AstStmt::Expr(id) => expr(ast, typed, *id, out),
+        _ => {}
+    }
 }
 
 /// The binders of a pattern, in order.

@@ -89,7 +89,7 @@ impl Body<'_> {
     }
 
     /// Widens integers so that the atom's scalars are real.
-    fn to_real(&mut self, atom: Atom, span: Span) -> Lowered<Atom> {
+    fn widened(&mut self, atom: Atom, span: Span) -> Lowered<Atom> {
         let ty = self.atom_type(&atom);
         if scalar_of(ty) == Type::INT { self.coerce(atom, with_scalar(ty, Type::REAL), span) } else { Ok(atom) }
     }
@@ -138,7 +138,7 @@ impl Body<'_> {
         match op {
             Add | Sub | Mul | Div | Pow | Rem => {
                 let real = scalar_of(ty) == Type::REAL;
-                let (a, b) = if real { (self.to_real(a, span)?, self.to_real(b, span)?) } else { (a, b) };
+                let (a, b) = if real { (self.widened(a, span)?, self.widened(b, span)?) } else { (a, b) };
                 let op = match (op, real) {
                     (Add, true) => Op::AddR,
                     (Sub, true) => Op::SubR,
@@ -158,7 +158,7 @@ impl Body<'_> {
                 Ok(self.emit_let(ty, span, Rhs::Op(op, vec![a, b])))
             }
             MatMul => {
-                let (a, b) = (self.to_real(a, span)?, self.to_real(b, span)?);
+                let (a, b) = (self.widened(a, span)?, self.widened(b, span)?);
                 Ok(self.emit_let(ty, span, Rhs::Op(Op::MatMul, vec![a, b])))
             }
             Eq | Ne => {
@@ -169,12 +169,12 @@ impl Body<'_> {
                     (TypeKind::Bool, TypeKind::Bool) => [Op::EqB, Op::NeB],
                     _ => [Op::Same, Op::Different],
                 }[usize::from(op == Ne)];
-                let (a, b) = if ta == tb { (a, b) } else { (self.to_real(a, span)?, self.to_real(b, span)?) };
+                let (a, b) = if ta == tb { (a, b) } else { (self.widened(a, span)?, self.widened(b, span)?) };
                 Ok(self.emit_let(Type::BOOL, span, Rhs::Op(op, vec![a, b])))
             }
             Lt | Le | Gt | Ge => {
                 let ints = ta == Type::INT && tb == Type::INT;
-                let (a, b) = if ints { (a, b) } else { (self.to_real(a, span)?, self.to_real(b, span)?) };
+                let (a, b) = if ints { (a, b) } else { (self.widened(a, span)?, self.widened(b, span)?) };
                 let (a, b) = if matches!(op, Gt | Ge) { (b, a) } else { (a, b) };
                 let op = match (matches!(op, Lt | Gt), ints) {
                     (true, true) => Op::LtI,

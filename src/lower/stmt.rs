@@ -147,7 +147,9 @@ impl Body<'_> {
 
     pub(super) fn assign(&mut self, target: &ast::Place, value: Atom, span: Span) -> Lowered<()> {
         let root = match self.typed.names.get(&target.root_expr) {
-            Some(crate::types::typed::NameUse::Local(bind)) => self.local(*bind, target.root.span)?,
+            Some(crate::types::typed::NameUse::Local(bind) | crate::types::typed::NameUse::Global(bind)) => {
+                self.local(*bind, target.root.span)?
+            }
             _ => {
                 return Err(vec![Diagnostic::error(target.root.span, "internal error: an assignment to no variable")]);
             }
@@ -224,12 +226,12 @@ impl Body<'_> {
         Ok(())
     }
 
-    fn text_of(&mut self, atom: Atom, span: Span) -> Lowered<Atom> {
+    pub(super) fn text_of(&mut self, atom: Atom, span: Span) -> Lowered<Atom> {
         let prim = self.primitive("str", span)?;
         Ok(self.emit_let(Type::STR, span, Rhs::Prim(prim, vec![atom])))
     }
 
-    fn join(&mut self, a: Atom, b: Atom, span: Span) -> Lowered<Atom> {
+    pub(super) fn join(&mut self, a: Atom, b: Atom, span: Span) -> Lowered<Atom> {
         let prim = self.primitive("concat", span)?;
         Ok(self.emit_let(Type::STR, span, Rhs::Prim(prim, vec![a, b])))
     }

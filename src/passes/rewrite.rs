@@ -214,7 +214,9 @@ impl Rewriter<'_> {
                 Rhs::Call { func, args, site, path }
             }
             Rhs::CallClosure { callee, args, site, path } => match self.known_rhs(&callee).cloned() {
-                Some(Rhs::Closure(func, captures)) if self.may_inline(func, &args) => {
+                Some(Rhs::Closure(func, captures))
+                    if captures.iter().all(|atom| self.stable(atom)) && self.may_inline(func, &args) =>
+                {
                     return self.inline(span, var, func, args, captures, out);
                 }
                 Some(Rhs::Closure(func, captures)) if captures.is_empty() => Rhs::Call { func, args, site, path },

@@ -101,6 +101,26 @@ pub(super) const ROWS: &[Row] = &[
         "fn support(d: Dist<a>) -> Domain<a>",
         "The set of values that a distribution may take.\nexample: str(support(Beta(1, 1))) == \"UnitInterval\"",
     ),
+    Row::intrinsic(
+        "fn print(x1: a, x2: b) -> ()",
+        "Writes 2 values on one line, with blanks between them.\nexample: str(()) == \"()\"",
+    ),
+    Row::intrinsic(
+        "fn print(x1: a, x2: b, x3: c) -> ()",
+        "Writes 3 values on one line, with blanks between them.\nexample: str(()) == \"()\"",
+    ),
+    Row::intrinsic(
+        "fn print(x1: a, x2: b, x3: c, x4: d) -> ()",
+        "Writes 4 values on one line, with blanks between them.\nexample: str(()) == \"()\"",
+    ),
+    Row::intrinsic(
+        "fn print(x1: a, x2: b, x3: c, x4: d, x5: e) -> ()",
+        "Writes 5 values on one line, with blanks between them.\nexample: str(()) == \"()\"",
+    ),
+    Row::intrinsic(
+        "fn print(x1: a, x2: b, x3: c, x4: d, x5: e, x6: f) -> ()",
+        "Writes 6 values on one line, with blanks between them.\nexample: str(()) == \"()\"",
+    ),
     Row::intrinsic("fn print(x: a) -> ()", "Writes a value and a new line.\nexample: str(()) == \"()\""),
     Row::intrinsic("fn assert(b: Bool) -> ()", "Ends the run with an error unless `b` holds.\nexample: assert(1 < 2)"),
 ];

@@ -17,6 +17,7 @@ use crate::source::{Diagnostic, FileId, Span};
 use crate::syntax::ast::*;
 use crate::syntax::layout::{self, Chunk, Layout};
 use docs::Docs;
+pub use explain::KEYWORDS;
 use tree::Builder;
 
 #[derive(Parser)]

@@ -2,6 +2,7 @@
 
 use super::code::{Code, FuncCode, Instr, Slot};
 use super::run::Machine;
+use std::fmt::Write as _;
 
 /// The address of everything made by the entry function itself.
 pub const ROOT: u64 = 0x9e37_79b9_7f4a_7c15;
@@ -80,6 +81,16 @@ impl Machine {
             let callee = &code.funcs[self.frames[depth + 1].func as usize];
             if callee.user && !callee.name.as_str().starts_with('<') {
                 base.push_str(callee.name.as_str());
+                // Two calls of one function from one place of the program are told apart by their order in the text.
+                let alike =
+                    func.calls.iter().filter(|c| c.site.is_some() && c.func == call.func && c.callee == call.callee);
+                let sites: Vec<_> = alike.map(|c| c.site).collect();
+                if sites.len() > 1
+                    && let Some(k) = sites.iter().position(|site| *site == call.site)
+                    && k > 0
+                {
+                    let _ = write!(base, "#{}", k + 1);
+                }
                 let _ = write_indices(&mut base, &pending);
                 pending.clear();
                 base.push('.');

@@ -249,6 +249,9 @@ fn set_element(m: &mut Matrix, i: i64, j: i64, x: f64) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Bytes that may wait to be printed.
+const LARGEST_OUTPUT: usize = 64 << 20;
+
 /// An operation on whole values; also used to fold constants.
 pub fn operate(op: Op, args: &mut [Value], printed: &mut String) -> Result<Value, Fault> {
     match (op, args) {
@@ -269,6 +272,11 @@ pub fn operate(op: Op, args: &mut [Value], printed: &mut String) -> Result<Value
                 other => printed.push_str(&other.to_string()),
             }
             printed.push('\n');
+            if printed.len() > LARGEST_OUTPUT {
+                return Err(
+                    Fault::limit("one run of a model printed more than 64 megabytes").hint("does the loop end?")
+                );
+            }
             Ok(Value::Unit)
         }
         (Op::Assert, [Value::Bool(holds), message]) => {

@@ -1,6 +1,7 @@
 //! The register machine: runs everything the language has, pauses where the program draws or weighs, and can be copied while paused.
 
 pub mod address;
+pub mod choice;
 pub mod code;
 pub mod compile;
 pub mod general;

@@ -1,12 +1,13 @@
 //! The interpreter loop, and what a driver may ask of a paused machine.
 
 use super::address;
+use super::choice::Member;
 use super::code::*;
 use super::general;
 use super::lift;
 use crate::source::{Name, Span};
 use crate::value::fault::FaultKind;
-use crate::value::{DistValue, Domain, Fault, Generator, Value};
+use crate::value::{Fault, Generator, Value};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -37,6 +38,8 @@ pub enum Event {
     Score { func: u32, score: u32, weight: f64 },
     /// At a function of the host: supply its result with [`Machine::supply_host`].
     Host { func: u32, host: u32 },
+    /// Enough was printed to be passed on; go on by running again.
+    Printed,
     /// A nested call made by the driver ended; its result is [`Machine::returned`].
     Returned,
     /// The run ended; its result is [`Machine::returned`].
@@ -75,6 +78,8 @@ pub struct Machine {
     /// Draw choices without pausing.
     pub draw: bool,
     pub limits: Limits,
+    /// Bytes that are collected before the machine pauses to have them shown.
+    pub print_buffer: usize,
     pub(super) steps: u64,
     /// The result of a call or run that ended.
     pub returned: Value,
@@ -113,6 +118,7 @@ impl Clone for Machine {
         self.pause_at_scores = other.pause_at_scores;
         self.draw = other.draw;
         self.limits = other.limits;
+        self.print_buffer = other.print_buffer;
         self.steps = other.steps;
         self.returned.clone_from(&other.returned);
         self.printed.clone_from(&other.printed);
@@ -120,7 +126,7 @@ impl Clone for Machine {
 }
 
 #[inline]
-fn object<'a>(objs: &'a [Value], constants: &'a [Value], o: Obj) -> &'a Value {
+pub(super) fn object<'a>(objs: &'a [Value], constants: &'a [Value], o: Obj) -> &'a Value {
     if o & CONST != 0 { &constants[(o & INDEX) as usize] } else { &objs[(o & INDEX) as usize] }
 }
 
@@ -184,7 +190,7 @@ fn overflow(what: &str) -> Fault {
 }
 
 #[cold]
-fn wrong(what: &str, value: &Value) -> Fault {
+pub(super) fn wrong(what: &str, value: &Value) -> Fault {
     Fault::internal(format!("expected {what}, found {value:?}"))
 }
 
@@ -217,7 +223,15 @@ impl Machine {
     }
 
     #[inline]
-    fn push(&mut self, code: &Code, func: u32, d: Slot, address: u64, sampler: bool, host: bool) -> Result<(), Fault> {
+    pub(super) fn push(
+        &mut self,
+        code: &Code,
+        func: u32,
+        d: Slot,
+        address: u64,
+        sampler: bool,
+        host: bool,
+    ) -> Result<(), Fault> {
         if self.frames.len() >= self.limits.depth {
             return Err(too_deep(self.limits.depth));
         }
@@ -251,7 +265,7 @@ impl Machine {
 
     /// Copies arguments from the frame of the caller, whose bases are given, into the frame just pushed.
     #[inline]
-    fn pass(&mut self, code: &Code, func: u32, caller: u32, num_base: usize, obj_base: usize, args: &Args) {
+    pub(super) fn pass(&mut self, code: &Code, func: u32, caller: u32, num_base: usize, obj_base: usize, args: &Args) {
         let frame = self.frames[self.frames.len() - 1];
         let base = frame.num_base as usize;
         // Parameters of a bank are its low registers in order, except that a parameter that is never read has one too.
@@ -268,7 +282,7 @@ impl Machine {
         debug_assert!(args.nums.len() + args.objs.len() <= code.funcs[func as usize].params.len());
     }
 
-    fn pass_values(&mut self, code: &Code, func: u32, args: &[Value], more: &[Value]) -> Result<(), Fault> {
+    pub(super) fn pass_values(&mut self, code: &Code, func: u32, args: &[Value], more: &[Value]) -> Result<(), Fault> {
         let callee = &code.funcs[func as usize];
         let frame = self.frames[self.frames.len() - 1];
         let nums = &mut self.nums[frame.num_base as usize..];
@@ -637,6 +651,10 @@ impl Machine {
                         if let Err(fault) = done {
                             fail!(fault);
                         }
+                        if self.printed.len() > self.print_buffer && !frame.sampler {
+                            save!();
+                            return Ok(Event::Printed);
+                        }
                     }
                     Instr::Native { native } => {
                         let native = &func.natives[native as usize];
@@ -753,181 +771,6 @@ impl Machine {
         self.obj_top = base;
     }
 
-    /// Pushes a member of the distribution of a choice.
-    fn push_choice(
-        &mut self,
-        code: &Code,
-        func: u32,
-        sample: u32,
-        member: Member,
-        d: Slot,
-        sampler: bool,
-        host: bool,
-    ) -> Result<(), Fault> {
-        let caller = self.frames[self.frames.len() - 1];
-        let info = &code.funcs[func as usize].samples[sample as usize];
-        let dist = match &info.dist {
-            DistArg::Known { dist, .. } => *dist,
-            DistArg::Value(o) => self.dist_value(code, func, caller, *o)?.dist,
-        };
-        let target = match member {
-            Member::Sample => code.dists[dist as usize].sample,
-            Member::Support => code.dists[dist as usize].support,
-            Member::Logp(_) => Some(code.dists[dist as usize].logp),
-        };
-        let Some(target) = target else {
-            let name = code.dists[dist as usize].name;
-            return Err(Fault::error(match member {
-                Member::Support => format!("the support of `{name}` is not known"),
-                _ => format!("`{name}` cannot be sampled"),
-            })
-            .hint("a distribution without `sample`, such as `Flat`, can be inferred but not drawn from"));
-        };
-        let extra: &[Value] = match &member {
-            Member::Logp(value) => std::slice::from_ref(value),
-            _ => &[],
-        };
-        match &info.dist {
-            DistArg::Known { args, .. } => {
-                self.push(code, target, d, caller.address, sampler, host)?;
-                self.pass(code, target, func, caller.num_base as usize, caller.obj_base as usize, args);
-                if let [value] = extra {
-                    let frame = self.frames[self.frames.len() - 1];
-                    let slot = code.funcs[target as usize].params.last().copied().unwrap_or(Slot::Unit);
-                    store(
-                        &mut self.nums[frame.num_base as usize..],
-                        &mut self.objs[frame.obj_base as usize..],
-                        slot,
-                        value.clone(),
-                    )?;
-                }
-            }
-            DistArg::Value(o) => {
-                let dist = self.dist_value(code, func, caller, *o)?;
-                self.push(code, target, d, caller.address, sampler, host)?;
-                self.pass_values(code, target, &dist.args, extra)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn dist_value(&self, code: &Code, func: u32, frame: Frame, o: Obj) -> Result<Arc<DistValue>, Fault> {
-        match object(&self.objs[frame.obj_base as usize..], &code.funcs[func as usize].constants, o) {
-            Value::Dist(dist) => Ok(Arc::clone(dist)),
-            other => Err(wrong("a distribution", other)),
-        }
-    }
-
-    /// Runs a nested call to its end: nothing in it may pause.
-    fn nested(&mut self, code: &Code) -> Result<Value, Fault> {
-        match self.run(code)? {
-            Event::Returned => Ok(std::mem::take(&mut self.returned)),
-            other => Err(Fault::internal(format!("a nested call paused at {other:?}"))),
-        }
-    }
-
-    /// The log density of a value at the choice where the machine is paused.
-    pub fn choice_logp(&mut self, code: &Code, func: u32, sample: u32, value: &Value) -> Result<f64, Fault> {
-        self.push_choice(code, func, sample, Member::Logp(value.clone()), Slot::Unit, true, true)?;
-        match self.nested(code)? {
-            Value::Real(x) => Ok(x),
-            other => Err(wrong("a log density", &other)),
-        }
-    }
-
-    /// The support at the choice where the machine is paused.
-    pub fn choice_support(&mut self, code: &Code, func: u32, sample: u32) -> Result<Arc<Domain>, Fault> {
-        self.push_choice(code, func, sample, Member::Support, Slot::Unit, true, true)?;
-        match self.nested(code)? {
-            Value::Domain(domain) => Ok(domain),
-            other => Err(wrong("a domain", &other)),
-        }
-    }
-
-    /// A draw at the choice where the machine is paused, with the machine's generator; the machine stays there.
-    pub fn choice_draw(&mut self, code: &Code, func: u32, sample: u32) -> Result<Value, Fault> {
-        self.push_choice(code, func, sample, Member::Sample, Slot::Unit, true, true)?;
-        self.nested(code)
-    }
-
-    /// Lets the machine draw the choice where it is paused, as it goes on.
-    pub fn enter_sampler(&mut self, code: &Code, func: u32, sample: u32) -> Result<(), Fault> {
-        let d = code.funcs[func as usize].samples[sample as usize].d;
-        self.push_choice(code, func, sample, Member::Sample, d, true, false)
-    }
-
-    /// Whether the distribution at the choice where the machine is paused can be drawn from.
-    pub fn can_draw(&self, code: &Code, func: u32, sample: u32) -> bool {
-        let dist = match &code.funcs[func as usize].samples[sample as usize].dist {
-            DistArg::Known { dist, .. } => *dist,
-            DistArg::Value(o) => match self.dist_value(code, func, self.frames[self.frames.len() - 1], *o) {
-                Ok(dist) => return self.can_draw_value(code, &dist),
-                Err(_) => return false,
-            },
-        };
-        code.dists[dist as usize].sample.is_some()
-    }
-
-    /// A distribution of distributions can be drawn from when its parts can.
-    fn can_draw_value(&self, code: &Code, dist: &DistValue) -> bool {
-        let part = |value: &Value| match value {
-            Value::Dist(inner) => self.can_draw_value(code, inner),
-            Value::Values(items) => match items.first() {
-                Some(Value::Dist(inner)) => self.can_draw_value(code, inner),
-                _ => true,
-            },
-            _ => true,
-        };
-        code.dists[dist.dist as usize].sample.is_some() && dist.args.iter().all(part)
-    }
-
-    /// The address of the choice where the machine is paused.
-    #[inline]
-    pub fn choice_address(&self, code: &Code, func: u32, sample: u32) -> u64 {
-        let info = &code.funcs[func as usize].samples[sample as usize];
-        let frame = &self.frames[self.frames.len() - 1];
-        address::of_site(frame.address, info.site, &info.path, &self.nums[frame.num_base as usize..])
-    }
-
-    /// The address of the weight where the machine is paused.
-    #[inline]
-    pub fn score_address(&self, code: &Code, func: u32, score: u32) -> u64 {
-        let info = &code.funcs[func as usize].scores[score as usize];
-        let frame = &self.frames[self.frames.len() - 1];
-        address::of_site(frame.address, info.site, &info.path, &self.nums[frame.num_base as usize..])
-    }
-
-    /// Gives the choice where the machine is paused its value.
-    #[inline]
-    pub fn supply(&mut self, code: &Code, func: u32, sample: u32, value: Value) -> Result<(), Fault> {
-        let d = code.funcs[func as usize].samples[sample as usize].d;
-        let frame = self.frames[self.frames.len() - 1];
-        store(&mut self.nums[frame.num_base as usize..], &mut self.objs[frame.obj_base as usize..], d, value)
-    }
-
-    /// The arguments of the host function where the machine is paused.
-    pub fn host_args(&mut self, code: &Code, func: u32, host: u32) -> Vec<Value> {
-        let frame = self.frames[self.frames.len() - 1];
-        let func = &code.funcs[func as usize];
-        let nums = &self.nums[frame.num_base as usize..];
-        let objs = &mut self.objs[frame.obj_base as usize..];
-        let slots = &func.hosts[host as usize].args;
-        slots
-            .iter()
-            .map(|slot| match slot {
-                Slot::Obj(o) => object(objs, &func.constants, *o & !TAKE).clone(),
-                other => load(nums, objs, &func.constants, *other),
-            })
-            .collect()
-    }
-
-    /// Gives the host function where the machine is paused its result.
-    pub fn supply_host(&mut self, code: &Code, func: u32, host: u32, value: Value) -> Result<(), Fault> {
-        let d = code.funcs[func as usize].hosts[host as usize].d;
-        let frame = self.frames[self.frames.len() - 1];
-        store(&mut self.nums[frame.num_base as usize..], &mut self.objs[frame.obj_base as usize..], d, value)
-    }
-
     /// A fault with the place where the machine is paused.
     pub fn fault_here(&self, code: &Code, fault: Fault) -> Fault {
         self.locate(code, fault)
@@ -941,13 +784,6 @@ impl Machine {
             _ => Err(Fault::error("a deterministic function was expected")),
         }
     }
-}
-
-/// What is asked of the distribution of a choice.
-enum Member {
-    Sample,
-    Support,
-    Logp(Value),
 }
 
 /// The function of a member of a distribution.

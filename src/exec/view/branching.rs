@@ -88,6 +88,7 @@ impl BranchingView {
                         }
                     }
                 }
+                Event::Printed => self.model.flush(&mut state.machine),
                 event => return Err(unexpected(event)),
             }
         }

@@ -53,6 +53,7 @@ impl ForwardView {
                 }
                 Event::Host { func, host } if drawing => model.call_host_drawing(machine, func, host)?,
                 Event::Host { func, host } => model.call_host(machine, func, host, random)?,
+                Event::Printed => model.flush(machine),
                 event => return Err(unexpected(event)),
             }
         }

@@ -44,6 +44,7 @@ impl Model {
     /// A machine at the start of the model.
     pub fn begin(&self, machine: &mut Machine) -> Result<(), Fault> {
         machine.limits = self.limits;
+        machine.print_buffer = 1 << 13;
         match &self.start {
             Start::Func(func) => machine.start(&self.code, *func, &[]),
             Start::Closure(closure) => machine.start_closure(&self.code, closure, &[]),

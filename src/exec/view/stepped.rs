@@ -102,6 +102,7 @@ impl SteppedView {
                     Some(random) => model.call_host(machine, func, host, *random)?,
                     None => model.call_host_drawing(machine, func, host)?,
                 },
+                Event::Printed => model.flush(machine),
                 event => return Err(unexpected(event)),
             }
         }

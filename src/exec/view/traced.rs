@@ -205,6 +205,7 @@ impl TracedView {
                     self.machine.supply(code, func, sample, choice.value.clone())?;
                     out.choices.push(choice);
                 }
+                Event::Printed => self.model.flush(&mut self.machine),
                 event => return Err(unexpected(event)),
             }
         }

@@ -64,7 +64,7 @@ const SYMBOLS: [&str; 31] = [
 ];
 
 /// The words that cannot be names.
-pub(super) const KEYWORDS: [&str; 19] = [
+pub const KEYWORDS: [&str; 19] = [
     "assert", "data", "else", "false", "fn", "for", "if", "import", "in", "inf", "let", "match", "nan", "observe",
     "return", "true", "type", "var", "while",
 ];

@@ -1,0 +1,199 @@
+//! What a driver may ask of a machine that is paused at a choice or at a function of the host.
+
+use super::address;
+use super::code::*;
+use super::run::{Event, Frame, Machine, load, object, store, wrong};
+use crate::value::{DistValue, Domain, Fault, Value};
+use std::sync::Arc;
+
+/// What is asked of the distribution of a choice.
+pub(super) enum Member {
+    Sample,
+    Support,
+    Logp(Value),
+}
+
+impl Machine {
+    /// Pushes a member of the distribution of a choice.
+    #[allow(clippy::too_many_arguments)]
+    pub(super) fn push_choice(
+        &mut self,
+        code: &Code,
+        func: u32,
+        sample: u32,
+        member: Member,
+        d: Slot,
+        sampler: bool,
+        host: bool,
+    ) -> Result<(), Fault> {
+        let caller = self.frames[self.frames.len() - 1];
+        let info = &code.funcs[func as usize].samples[sample as usize];
+        let dist = match &info.dist {
+            DistArg::Known { dist, .. } => *dist,
+            DistArg::Value(o) => self.dist_value(code, func, caller, *o)?.dist,
+        };
+        let target = match member {
+            Member::Sample => code.dists[dist as usize].sample,
+            Member::Support => code.dists[dist as usize].support,
+            Member::Logp(_) => Some(code.dists[dist as usize].logp),
+        };
+        let Some(target) = target else {
+            let name = code.dists[dist as usize].name;
+            return Err(Fault::error(match member {
+                Member::Support => format!("the support of `{name}` is not known"),
+                _ => format!("`{name}` cannot be sampled"),
+            })
+            .hint("a distribution without `sample`, such as `Flat`, can be inferred but not drawn from"));
+        };
+        let extra: &[Value] = match &member {
+            Member::Logp(value) => std::slice::from_ref(value),
+            _ => &[],
+        };
+        match &info.dist {
+            DistArg::Known { args, .. } => {
+                self.push(code, target, d, caller.address, sampler, host)?;
+                self.pass(code, target, func, caller.num_base as usize, caller.obj_base as usize, args);
+                if let [value] = extra {
+                    let frame = self.frames[self.frames.len() - 1];
+                    let slot = code.funcs[target as usize].params.last().copied().unwrap_or(Slot::Unit);
+                    store(
+                        &mut self.nums[frame.num_base as usize..],
+                        &mut self.objs[frame.obj_base as usize..],
+                        slot,
+                        value.clone(),
+                    )?;
+                }
+            }
+            DistArg::Value(o) => {
+                let dist = self.dist_value(code, func, caller, *o)?;
+                self.push(code, target, d, caller.address, sampler, host)?;
+                self.pass_values(code, target, &dist.args, extra)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn dist_value(&self, code: &Code, func: u32, frame: Frame, o: Obj) -> Result<Arc<DistValue>, Fault> {
+        match object(&self.objs[frame.obj_base as usize..], &code.funcs[func as usize].constants, o) {
+            Value::Dist(dist) => Ok(Arc::clone(dist)),
+            other => Err(wrong("a distribution", other)),
+        }
+    }
+
+    /// Runs a nested call to its end: nothing in it may pause.
+    fn nested(&mut self, code: &Code) -> Result<Value, Fault> {
+        match self.run(code)? {
+            Event::Returned => Ok(std::mem::take(&mut self.returned)),
+            other => Err(Fault::internal(format!("a nested call paused at {other:?}"))),
+        }
+    }
+
+    /// The log density of a value at the choice where the machine is paused.
+    pub fn choice_logp(&mut self, code: &Code, func: u32, sample: u32, value: &Value) -> Result<f64, Fault> {
+        self.push_choice(code, func, sample, Member::Logp(value.clone()), Slot::Unit, true, true)?;
+        match self.nested(code)? {
+            Value::Real(x) => Ok(x),
+            other => Err(wrong("a log density", &other)),
+        }
+    }
+
+    /// The support at the choice where the machine is paused.
+    pub fn choice_support(&mut self, code: &Code, func: u32, sample: u32) -> Result<Arc<Domain>, Fault> {
+        self.push_choice(code, func, sample, Member::Support, Slot::Unit, true, true)?;
+        match self.nested(code)? {
+            Value::Domain(domain) => Ok(domain),
+            other => Err(wrong("a domain", &other)),
+        }
+    }
+
+    /// A draw at the choice where the machine is paused, with the machine's generator; the machine stays there.
+    pub fn choice_draw(&mut self, code: &Code, func: u32, sample: u32) -> Result<Value, Fault> {
+        self.push_choice(code, func, sample, Member::Sample, Slot::Unit, true, true)?;
+        self.nested(code)
+    }
+
+    /// Lets the machine draw the choice where it is paused, as it goes on.
+    pub fn enter_sampler(&mut self, code: &Code, func: u32, sample: u32) -> Result<(), Fault> {
+        let d = code.funcs[func as usize].samples[sample as usize].d;
+        self.push_choice(code, func, sample, Member::Sample, d, true, false)
+    }
+
+    /// Whether the distribution at the choice where the machine is paused can be drawn from.
+    pub fn can_draw(&self, code: &Code, func: u32, sample: u32) -> bool {
+        let frame = self.frames[self.frames.len() - 1];
+        match &code.funcs[func as usize].samples[sample as usize].dist {
+            DistArg::Known { dist, args } => {
+                let objs = &self.objs[frame.obj_base as usize..];
+                let constants = &code.funcs[func as usize].constants;
+                code.dists[*dist as usize].sample.is_some()
+                    && args.objs.iter().all(|o| self.can_draw_part(code, object(objs, constants, *o)))
+            }
+            DistArg::Value(o) => {
+                self.dist_value(code, func, frame, *o).is_ok_and(|dist| self.can_draw_value(code, &dist))
+            }
+        }
+    }
+
+    /// A distribution of distributions can be drawn from when its parts can.
+    fn can_draw_value(&self, code: &Code, dist: &DistValue) -> bool {
+        code.dists[dist.dist as usize].sample.is_some() && dist.args.iter().all(|part| self.can_draw_part(code, part))
+    }
+
+    fn can_draw_part(&self, code: &Code, part: &Value) -> bool {
+        match part {
+            Value::Dist(inner) => self.can_draw_value(code, inner),
+            Value::Values(items) => match items.first() {
+                Some(Value::Dist(inner)) => self.can_draw_value(code, inner),
+                _ => true,
+            },
+            _ => true,
+        }
+    }
+
+    /// The address of the choice where the machine is paused.
+    #[inline]
+    pub fn choice_address(&self, code: &Code, func: u32, sample: u32) -> u64 {
+        let info = &code.funcs[func as usize].samples[sample as usize];
+        let frame = &self.frames[self.frames.len() - 1];
+        address::of_site(frame.address, info.site, &info.path, &self.nums[frame.num_base as usize..])
+    }
+
+    /// The address of the weight where the machine is paused.
+    #[inline]
+    pub fn score_address(&self, code: &Code, func: u32, score: u32) -> u64 {
+        let info = &code.funcs[func as usize].scores[score as usize];
+        let frame = &self.frames[self.frames.len() - 1];
+        address::of_site(frame.address, info.site, &info.path, &self.nums[frame.num_base as usize..])
+    }
+
+    /// Gives the choice where the machine is paused its value.
+    #[inline]
+    pub fn supply(&mut self, code: &Code, func: u32, sample: u32, value: Value) -> Result<(), Fault> {
+        let d = code.funcs[func as usize].samples[sample as usize].d;
+        let frame = self.frames[self.frames.len() - 1];
+        store(&mut self.nums[frame.num_base as usize..], &mut self.objs[frame.obj_base as usize..], d, value)
+    }
+
+    /// The arguments of the host function where the machine is paused.
+    pub fn host_args(&mut self, code: &Code, func: u32, host: u32) -> Vec<Value> {
+        let frame = self.frames[self.frames.len() - 1];
+        let func = &code.funcs[func as usize];
+        let nums = &self.nums[frame.num_base as usize..];
+        let objs = &mut self.objs[frame.obj_base as usize..];
+        let slots = &func.hosts[host as usize].args;
+        slots
+            .iter()
+            .map(|slot| match slot {
+                Slot::Obj(o) => object(objs, &func.constants, *o & !TAKE).clone(),
+                other => load(nums, objs, &func.constants, *other),
+            })
+            .collect()
+    }
+
+    /// Gives the host function where the machine is paused its result.
+    pub fn supply_host(&mut self, code: &Code, func: u32, host: u32, value: Value) -> Result<(), Fault> {
+        let d = code.funcs[func as usize].hosts[host as usize].d;
+        let frame = self.frames[self.frames.len() - 1];
+        store(&mut self.nums[frame.num_base as usize..], &mut self.objs[frame.obj_base as usize..], d, value)
+    }
+}

@@ -1,0 +1,101 @@
+//! The models of posteriordb with their data: each checks, binds its data and can be drawn from.
+//!
+//! Whether the draws agree with the reference draws is asked of the gradient samplers, for which these posteriors are meant.
+
+#[path = "support/programs.rs"]
+#[allow(dead_code, reason = "each test file uses a part")]
+mod programs;
+
+use borel::posterior::Posterior;
+use rayon::prelude::*;
+use std::path::PathBuf;
+
+/// Models whose run takes long for what it shows here.
+const SLOW: &[&str] = &["hudson_lynx_hare-lotka_volterra"];
+/// Models whose priors are proper, so that they can be run forward.
+const PROPER: &[&str] = &[
+    "arK-arK",
+    "eight_schools-eight_schools_centered",
+    "eight_schools-eight_schools_noncentered",
+    "gp_pois_regr-gp_regr",
+    "sblrc-blr",
+];
+
+/// The folders of the models.
+fn folders() -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(programs::root("tests/posteriordb")).expect("the folder can be read");
+    let mut folders: Vec<PathBuf> = entries.map(|entry| entry.expect("an entry can be read").path()).collect();
+    folders.retain(|path| path.is_dir());
+    folders.sort();
+    folders
+}
+
+fn name(folder: &std::path::Path) -> String {
+    folder.file_name().expect("a folder has a name").to_string_lossy().into_owned()
+}
+
+/// The scalars that the reference draws know of, by our names: theirs count from 1.
+fn reference_names(folder: &std::path::Path) -> Vec<String> {
+    let text = std::fs::read_to_string(folder.join("reference.json")).expect("the reference can be read");
+    let json: serde_json::Value = serde_json::from_str(&text).expect("the reference is JSON");
+    let parameters = json["parameters"].as_object().expect("parameters by name");
+    let ours = |name: &String| match name.trim_end_matches(']').split_once('[') {
+        None => name.clone(),
+        Some((stem, indices)) => {
+            let less = |index: &str| index.parse::<u32>().expect("an index is a number") - 1;
+            let indices: Vec<String> = indices.split(',').map(|index| less(index).to_string()).collect();
+            format!("{stem}[{}]", indices.join(","))
+        }
+    };
+    parameters.keys().map(ours).collect()
+}
+
+/// What is wrong with the draws of a model by a method.
+fn wrong_draws(folder: &std::path::Path, posterior: &Posterior) -> Vec<String> {
+    let summaries = posterior.report(false).summaries;
+    let mut wrong = Vec::new();
+    for summary in &summaries {
+        if !summary.mean.is_finite() {
+            wrong.push(format!("{}: the mean of {} is {}", name(folder), summary.name, summary.mean));
+        }
+    }
+    for parameter in reference_names(folder) {
+        if !summaries.iter().any(|summary| summary.name == parameter) {
+            wrong.push(format!("{}: {parameter} is not among the variables", name(folder)));
+        }
+    }
+    wrong
+}
+
+/// Draws from every model of `folders` by a method.
+fn run(folders: Vec<PathBuf>, method: &str, options: &[(&str, &str)]) {
+    let result = |folder: &PathBuf| {
+        let program = programs::load(&folder.join("model.borel"), 1, Some(&folder.join("data.json")));
+        let inferred = program.and_then(|mut program| programs::infer(&mut program, None, Some(method), options));
+        match inferred {
+            Err(message) => vec![format!("{}: {message}", name(folder))],
+            Ok(inferred) => wrong_draws(folder, &inferred.posterior),
+        }
+    };
+    let wrong: Vec<String> = folders.par_iter().flat_map(result).collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_model_binds_its_data() {
+    let load = |folder: &PathBuf| programs::load(&folder.join("model.borel"), 1, Some(&folder.join("data.json"))).err();
+    let wrong: Vec<String> = folders().par_iter().filter_map(load).collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_model_moves_by_metropolis_hastings() {
+    let folders = folders().into_iter().filter(|folder| !SLOW.contains(&name(folder).as_str())).collect();
+    run(folders, "mh", &[("draws", "20"), ("warmup", "20"), ("chains", "1")]);
+}
+
+#[test]
+fn models_with_proper_priors_run_forward() {
+    let folders = folders().into_iter().filter(|folder| PROPER.contains(&name(folder).as_str())).collect();
+    run(folders, "importance", &[("draws", "200")]);
+}

@@ -1,0 +1,60 @@
+//! Programs of the test folders, loaded and inferred through the driver.
+
+use borel::driver::{Failure, File, Inferred, Options, Session};
+use borel::source::OsWorld;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// A path below the root of the repository.
+pub fn root(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// The programs of a folder, sorted by name.
+pub fn programs(folder: &str) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(root(folder)).expect("the folder can be read");
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.expect("an entry can be read").path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "borel"));
+    paths.sort();
+    paths
+}
+
+/// The name of a program: its file without the ending.
+pub fn stem(path: &Path) -> String {
+    path.file_stem().expect("a program has a name").to_string_lossy().into_owned()
+}
+
+/// A session with a fixed seed, and a program loaded into it with its data bound (from `data`, or by their defaults).
+///
+/// # Errors
+/// What is wrong with the program or its data, as the user would see it.
+pub fn load(path: &Path, seed: u64, data: Option<&Path>) -> Result<(Session, File), String> {
+    let world = Arc::new(OsWorld::default());
+    let mut session = Session::new(world.clone(), Options { seed, ..Options::default() });
+    let shown =
+        |session: &Session, failure: Failure| format!("{}: {}", stem(path), session.render_failure(&failure, false));
+    let entries = match data {
+        Some(data) => borel::data::read(world.as_ref(), data).map_err(|error| error.render())?,
+        None => Vec::new(),
+    };
+    let file = session.load(&path.to_string_lossy()).map_err(|failure| shown(&session, failure))?;
+    session.bind_data(&entries).map_err(|failure| shown(&session, failure))?;
+    Ok((session, file))
+}
+
+/// The posterior of a model of a program, the only one when none is named, by a method, the chosen one when none is named.
+///
+/// # Errors
+/// As [`load`], and what went wrong while it ran.
+pub fn infer(
+    (session, file): &mut (Session, File),
+    model: Option<&str>,
+    method: Option<&str>,
+    options: &[(&str, &str)],
+) -> Result<Inferred, String> {
+    let result = session.prepare(file).and_then(|()| session.infer(file, model, method, options, false));
+    let by = method.unwrap_or("infer");
+    result.map_err(|failure| {
+        format!("{} by {by}: {}", stem(Path::new(&file.name)), session.render_failure(&failure, false))
+    })
+}
