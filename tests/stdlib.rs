@@ -157,7 +157,9 @@ fn slope(f: impl Fn(f64) -> f64, x: f64) -> Option<(f64, f64)> {
     let (wide, middle, narrow) = (central(2.0 * h), central(h), central(0.5 * h));
     let (coarse, fine) = ((4.0 * middle - wide) / 3.0, (4.0 * narrow - middle) / 3.0);
     let best = (16.0 * fine - coarse) / 15.0;
-    best.is_finite().then_some((best, (best - fine).abs()))
+    let error = (best - fine).abs();
+    // Where the differences do not settle there is a step or a kink.
+    (best.is_finite() && error < 1e-3 * best.abs().max(1.0)).then_some((best, error))
 }
 
 /// The names of the parameters of a row.
@@ -174,13 +176,13 @@ fn derivatives_of_scalar_rows_are_those_of_the_values() {
     deep(|| {
         let (mut session, mut wrong, mut count) = (session(), Vec::new(), 0);
         for row in prim::rows().iter().flat_map(|theme| theme.iter()) {
-            let names = parameters(row.signature);
             let value: Box<dyn Fn(&[f64]) -> f64> = match row.body {
                 prim::Body::Real1(f) => Box::new(move |a| f(a[0])),
                 prim::Body::Real2(f) => Box::new(move |a| f(a[0], a[1])),
                 prim::Body::Real3(f) => Box::new(move |a| f(a[0], a[1], a[2])),
                 _ => continue,
             };
+            let names = parameters(row.signature);
             let mut places: Vec<Vec<f64>> = vec![Vec::new()];
             for points in &POINTS[..names.len()] {
                 places = places.iter().flat_map(|p| points.iter().map(|x| [p.as_slice(), &[*x]].concat())).collect();
@@ -189,16 +191,19 @@ fn derivatives_of_scalar_rows_are_those_of_the_values() {
                 if *derivative == "nan" {
                     continue;
                 }
+                // Its derivative is offered for positive arguments only.
+                let places: Vec<&Vec<f64>> =
+                    places.iter().filter(|place| row.name() != "trigamma" || place[0] > 0.0).collect();
                 let derivative = if derivative.is_empty() { "0.0" } else { derivative };
                 let numeric: Vec<(Vec<f64>, (f64, f64))> = places
                     .iter()
                     .filter_map(|place| {
                         let along = |x: f64| {
-                            let mut place = place.clone();
+                            let mut place = (*place).clone();
                             place[k] = x;
                             value(&place)
                         };
-                        slope(along, place[k]).map(|found| (place.clone(), found))
+                        slope(along, place[k]).map(|found| ((*place).clone(), found))
                     })
                     .collect();
                 // The order of a function, which is whole, has no derivative.

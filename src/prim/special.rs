@@ -30,7 +30,7 @@ pub(super) const ROWS: &[Row] = &[
     ),
     Row::real1(
         "fn trigamma(x: Real) -> Real",
-        "The second derivative of `lgamma`.\nexample: abs(trigamma(1) - 1.6449340668482264) < 1e-14",
+        "The second derivative of `lgamma`; its own derivative is offered for positive `x`.\nexample: abs(trigamma(1) - 1.6449340668482264) < 1e-14",
         &["polygamma(2, x)"],
         gamma::trigamma,
     ),
