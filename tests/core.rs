@@ -126,7 +126,6 @@ const WRONG: &[(&str, &str)] = &[
     ),
     ("fn f$0() -> () { g.0: () = g$1() }\nfn g$1() captures (x.0: Int) -> () {}", "is called without a closure"),
     ("fn f$0() captures (var x.0: Int) -> () { x.0 := 1 }", "x.0 is captured and mutable"),
-    ("fn f$0() -> () { g.0: () -> () = closure g$1[] }\nfn g$1() ~> () {}", "$1 is random, its closure is bound"),
     ("fn f$0() -> () { x.0: Real = member logp of 3.0 (1.0) }", "expected a distribution, found Real"),
     ("fn f$0(d.0: Dist<Real>) -> () { x.1: Real = member mode of d.0 () }", "distributions have no member mode"),
     ("dist D%0(p: Real) over Real { logp = f$0 }\nfn f$0(x.0: Real) -> Real { => x.0 }", "logp: $0 has the wrong type"),
