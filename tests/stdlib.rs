@@ -162,6 +162,9 @@ fn slope(f: impl Fn(f64) -> f64, x: f64) -> Option<(f64, f64)> {
     (best.is_finite() && error < 1e-3 * best.abs().max(1.0)).then_some((best, error))
 }
 
+/// A function of numbers.
+type Scalar = dyn Fn(&[f64]) -> f64;
+
 /// The names of the parameters of a row.
 fn parameters(signature: &str) -> Vec<&str> {
     let inner = &signature[signature.find('(').unwrap() + 1..signature.rfind(") ->").unwrap()];
@@ -176,7 +179,7 @@ fn derivatives_of_scalar_rows_are_those_of_the_values() {
     deep(|| {
         let (mut session, mut wrong, mut count) = (session(), Vec::new(), 0);
         for row in prim::rows().iter().flat_map(|theme| theme.iter()) {
-            let value: Box<dyn Fn(&[f64]) -> f64> = match row.body {
+            let value: Box<Scalar> = match row.body {
                 prim::Body::Real1(f) => Box::new(move |a| f(a[0])),
                 prim::Body::Real2(f) => Box::new(move |a| f(a[0], a[1])),
                 prim::Body::Real3(f) => Box::new(move |a| f(a[0], a[1], a[2])),
