@@ -111,7 +111,9 @@ fn find<'a>(summaries: &'a [Summary], answer: &Answer, variable: &str) -> &'a Su
 /// Says when two numbers differ by more than 1e-9 of the second, or by more than its last digit known.
 fn unequal(what: &str, found: f64, expected: f64) -> Option<String> {
     let allowed = 1e-9 * expected.abs().max(1e-1);
-    let differ = !((found - expected).abs() <= allowed);
+    let difference = (found - expected).abs();
+    // NaN differs.
+    let differ = difference.is_nan() || difference > allowed;
     differ.then(|| format!("{what} is {found}, expected {expected}"))
 }
 
@@ -239,7 +241,7 @@ fn verdict(jobs: &[(Answer, String, f64, &[&str])]) -> Vec<String> {
             }
         };
         for check in checks {
-            if !(check.z.abs() <= ALLOWED) {
+            if check.z.is_nan() || check.z.abs() > ALLOWED {
                 wrong.push(format!("{} is off by {:.1} standard errors", check.what, check.z));
             }
             // Twice the allowed distance away, no estimate within it can pass for both values.

@@ -1,4 +1,4 @@
-//! Reads the text form of Core, as [`super::print`] writes it.
+//! Reads the text form of Core, as `super::print` writes it.
 //!
 //! The text says types, flags and sites; it has no spans. White space and `// comments` are free.
 
@@ -25,7 +25,7 @@ pub struct CoreParseError {
     pub message: String,
 }
 
-/// The program that a text describes. It need not be well typed; see [`super::check`].
+/// The program that a text describes. It need not be well typed; see `super::check`.
 pub fn parse(text: &str) -> Result<Program, CoreParseError> {
     let tokens = lex::tokens(text)?;
     let mut parser = Parser { tokens, at: 0, depth: 0, vars: Vec::new() };

@@ -1,4 +1,4 @@
-//! Writes Core as text that [`super::parse`] reads back.
+//! Writes Core as text that `super::parse` reads back.
 //!
 //! Everything with a number is written `name` sigil `number`: variables `mu.0`, globals `y@0`, functions `f$3`, distributions
 //! `Normal%1`, sites and constructor tags `mu#2`, primitives `lgamma!17`. The number counts; the name is for the reader.
@@ -20,7 +20,7 @@ pub fn print(program: &Program) -> String {
     print_with(program, usize::MAX)
 }
 
-/// As [`print`], but of constant arrays and matrices with more than `longest` elements only the first three are written, then `…`.
+/// As `print`, but of constant arrays and matrices with more than `longest` elements only the first three are written, then `…`.
 /// Such text does not parse back.
 pub fn print_with(program: &Program, longest: usize) -> String {
     let mut printer = Printer { program: Some(program), function: None, out: String::new(), depth: 0, longest };

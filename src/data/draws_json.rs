@@ -57,7 +57,7 @@ fn number(x: f64) -> Value {
     serde_json::Number::from_f64(x).map_or_else(|| json!(label::number(x)), Value::Number)
 }
 
-/// A posterior from what [`write`] wrote. Its variables are named choices; the returned values themselves are not kept.
+/// A posterior from what `write` wrote. Its variables are named choices; the returned values themselves are not kept.
 ///
 /// # Errors
 /// When the text is not of this form, with the place.

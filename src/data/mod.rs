@@ -75,7 +75,7 @@ impl fmt::Display for Place {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct DataError {
-    /// "expected X, found Y at y[4]".
+    /// "expected X, found Y at y\[4\]".
     pub message: String,
     /// The place in the data; none when the data lack something.
     pub place: Option<Place>,

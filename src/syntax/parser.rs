@@ -1,6 +1,6 @@
 //! From text to the syntax tree, one item at a time, so that one run reports every bad item.
 //!
-//! Three steps: the layout is settled ([`crate::syntax::layout`]), each item is read by the grammar
+//! Three steps: the layout is settled (`crate::syntax::layout`), each item is read by the grammar
 //! (`grammar/borel.pest`), and its pairs become a tree. Operators are joined by precedence in the last step.
 
 mod docs;

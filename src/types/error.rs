@@ -1,4 +1,4 @@
-//! What the checker says is wrong: one function per mistake. Messages about types that disagree are in [`mismatch`].
+//! What the checker says is wrong: one function per mistake. Messages about types that disagree are in `mismatch`.
 
 mod call;
 mod mismatch;
