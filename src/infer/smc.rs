@@ -57,6 +57,7 @@ pub fn smc<S: Stepped>(model: &S, options: Options, random: &mut dyn Random) -> 
     let mut resamplings = 0u64;
     let mut step = 0u64;
     let mut dead_place = None;
+    let mut distinct = 0;
     loop {
         let results = advance(model, &mut particles, base.as_ref().map(|b| b.stream(step)), random)?;
         step += 1;
@@ -99,7 +100,7 @@ pub fn smc<S: Stepped>(model: &S, options: Options, random: &mut dyn Random) -> 
         let weights: Vec<f64> = log_weights.iter().map(|w| (w - total).exp()).collect();
         variance += relative_variance(&weights);
         let mut named = Vec::new();
-        let mut lineage = Vec::new();
+        let mut roots = std::collections::HashSet::new();
         let mut kept = Vec::new();
         for particle in &particles {
             if particle.log_weight == f64::NEG_INFINITY {
@@ -108,14 +109,12 @@ pub fn smc<S: Stepped>(model: &S, options: Options, random: &mut dyn Random) -> 
             let (value, choices) = model.finish(&particle.run);
             chain.draws.push(value_of(value, &choices));
             named.push(names_of(choices));
-            lineage.push(particle.root);
+            roots.insert(particle.root);
             kept.push(particle.log_weight);
         }
         chain.log_weights = Some(kept);
         chain.named = options.all.then_some(named);
-        if resamplings > 0 {
-            chain.lineage = Some(lineage);
-        }
+        distinct = roots.len();
     } else {
         chain.log_weights = Some(Vec::new());
     }
@@ -129,8 +128,8 @@ pub fn smc<S: Stepped>(model: &S, options: Options, random: &mut dyn Random) -> 
     if let Some(place) = dead_place {
         let place = (!place.is_empty()).then_some(place);
         posterior.warnings.push(Warning::AllDead { place });
-    } else if let Some(lineage) = &posterior.chains[0].lineage {
-        let distinct = lineage.iter().collect::<std::collections::HashSet<_>>().len();
+    } else {
+        // How many of the first particles have descendants: what a report of early choices rests on.
         posterior.info.push(("distinct_ancestors".into(), Info::Count(distinct as u64)));
     }
     note_domain_faults(&mut posterior, domain_faults, example);

@@ -124,10 +124,10 @@ impl Warning {
                 "raise --draws and --warmup; if that does not help, look for parameters that are not identified"
             }
             Warning::WeightEss { .. } | Warning::ParetoK { .. } => {
-                "raise --particles, or use a method that follows the data: smc, rmsmc, nuts"
+                "draw more (--particles for smc, --draws for importance), or use a method that follows the data: smc, mh"
             }
             Warning::AllDead { .. } => {
-                "check that the data are possible under the model; then raise --particles, or soften hard conditions"
+                "check that the data are possible under the model; then draw more, or soften hard conditions"
             }
             Warning::NanWeights { .. } => "look for log of a negative number, inf - inf or 0 / 0 in the model",
             Warning::Divergences { .. } => {

@@ -41,6 +41,8 @@ struct Scan {
     assigned: HashSet<VarId>,
     /// Variables computed from assigned ones.
     tainted: HashSet<VarId>,
+    /// Variables computed from draws of the loop.
+    drawn: HashSet<VarId>,
     carried: bool,
 }
 
@@ -97,53 +99,34 @@ impl Scan {
         matches!(atom, Atom::Var(v) if self.tainted.contains(v))
     }
 
+    fn is_drawn(&self, atom: &Atom) -> bool {
+        matches!(atom, Atom::Var(v) if self.drawn.contains(v))
+    }
+
     fn taint(&mut self, block: &Block) {
         for stmt in &block.stmts {
             match &stmt.kind {
                 StmtKind::Let(var, rhs) => {
-                    let from = match rhs {
-                        Rhs::Atom(a) | Rhs::Field(a, _) | Rhs::Payload(a, _, _) => self.is_tainted(a),
-                        Rhs::Op(_, args)
-                        | Rhs::Prim(_, args)
-                        | Rhs::Lift(_, args)
-                        | Rhs::Tuple(args)
-                        | Rhs::Record(args)
-                        | Rhs::Variant(_, args)
-                        | Rhs::Array(args)
-                        | Rhs::Dist(_, args)
-                        | Rhs::Closure(_, args)
-                        | Rhs::Host(_, args) => args.iter().any(|a| self.is_tainted(a)),
-                        Rhs::Call { args, site, .. } => {
-                            let from = args.iter().any(|a| self.is_tainted(a));
-                            self.carried |= from && site.is_some();
-                            from
-                        }
-                        Rhs::CallClosure { args, .. } => args.iter().any(|a| self.is_tainted(a)),
-                        Rhs::Sample { dist, .. } => {
-                            let from = match dist {
-                                DistUse::Known(_, args) => args.iter().any(|a| self.is_tainted(a)),
-                                DistUse::Value(a) => self.is_tainted(a),
-                            };
-                            self.carried |= from;
-                            from
-                        }
-                        Rhs::Member(_, _, args) => args.iter().any(|a| self.is_tainted(a)),
-                        Rhs::If(cond, a, b) => {
-                            self.taint(a);
-                            self.taint(b);
-                            self.is_tainted(cond) || self.is_tainted(&a.result) || self.is_tainted(&b.result)
-                        }
-                        Rhs::Build { body, .. } => {
-                            self.taint(body);
-                            self.is_tainted(&body.result)
-                        }
-                        Rhs::Switch { on, arms, .. } => {
-                            arms.iter().for_each(|(_, b)| self.taint(b));
-                            self.is_tainted(on) || arms.iter().any(|(_, b)| self.is_tainted(&b.result))
-                        }
+                    rhs_blocks(rhs, &mut |inner| self.taint(inner));
+                    let from = depends(rhs, &|atom| self.is_tainted(atom));
+                    let draws = match rhs {
+                        Rhs::Sample { .. } => true,
+                        Rhs::Call { site, .. } => site.is_some(),
+                        _ => false,
                     };
+                    self.carried |= from && draws;
+                    if draws || depends(rhs, &|atom| self.is_drawn(atom)) {
+                        self.drawn.insert(*var);
+                    }
                     if from {
                         self.tainted.insert(*var);
+                    }
+                }
+                // A state that moves by what is drawn: `level = level + change`.
+                StmtKind::Assign(var, atom) | StmtKind::Update(var, _, atom) => {
+                    self.carried |= self.is_drawn(atom) && self.is_tainted(atom);
+                    if self.is_drawn(atom) {
+                        self.drawn.insert(*var);
                     }
                 }
                 StmtKind::For { body, .. } | StmtKind::While { body, .. } => self.taint(body),
@@ -154,5 +137,48 @@ impl Scan {
                 _ => {}
             }
         }
+    }
+}
+
+/// The blocks within a right-hand side.
+fn rhs_blocks(rhs: &Rhs, go: &mut dyn FnMut(&Block)) {
+    match rhs {
+        Rhs::If(_, a, b) => {
+            go(a);
+            go(b);
+        }
+        Rhs::Build { body, .. } => go(body),
+        Rhs::Switch { arms, otherwise, .. } => {
+            arms.iter().for_each(|(_, b)| go(b));
+            otherwise.iter().for_each(|b| go(b));
+        }
+        _ => {}
+    }
+}
+
+/// Whether a value is computed from an atom that the predicate holds of.
+fn depends(rhs: &Rhs, of: &dyn Fn(&Atom) -> bool) -> bool {
+    match rhs {
+        Rhs::Atom(a) | Rhs::Field(a, _) | Rhs::Payload(a, _, _) => of(a),
+        Rhs::Op(_, args)
+        | Rhs::Prim(_, args)
+        | Rhs::Lift(_, args)
+        | Rhs::Tuple(args)
+        | Rhs::Record(args)
+        | Rhs::Variant(_, args)
+        | Rhs::Array(args)
+        | Rhs::Dist(_, args)
+        | Rhs::Closure(_, args)
+        | Rhs::Host(_, args)
+        | Rhs::Call { args, .. }
+        | Rhs::CallClosure { args, .. }
+        | Rhs::Member(_, _, args) => args.iter().any(of),
+        Rhs::Sample { dist, .. } => match dist {
+            DistUse::Known(_, args) => args.iter().any(of),
+            DistUse::Value(a) => of(a),
+        },
+        Rhs::If(cond, a, b) => of(cond) || of(&a.result) || of(&b.result),
+        Rhs::Build { body, .. } => of(&body.result),
+        Rhs::Switch { on, arms, .. } => of(on) || arms.iter().any(|(_, b)| of(&b.result)),
     }
 }
