@@ -26,7 +26,8 @@ fn finite_models_are_enumerated() {
 
 #[test]
 fn chains_of_states_are_filtered() {
-    let centred = "model m { var x = 0.0\n for t in 0..5 { x ~ Normal(x, 1)\n observe 0.5 ~ Normal(x, 1) }\n return x }";
+    let centred =
+        "model m { var x = 0.0\n for t in 0..5 { x ~ Normal(x, 1)\n observe 0.5 ~ Normal(x, 1) }\n return x }";
     assert_eq!(method(centred), "smc");
     let steps = "model m { var x = 0.0\n for t in 0..5 { d ~ Normal(0, 1)\n x = x + d\n observe 0.5 ~ Normal(x, 1) }\n return x }";
     assert_eq!(method(steps), "smc");
@@ -34,7 +35,8 @@ fn chains_of_states_are_filtered() {
 
 #[test]
 fn independent_rounds_are_no_chain() {
-    let plate = "model m { mu ~ Normal(0, 1)\n for i in 0..5 { x ~ Normal(mu, 1)\n observe 0.5 ~ Normal(x, 1) }\n return mu }";
+    let plate =
+        "model m { mu ~ Normal(0, 1)\n for i in 0..5 { x ~ Normal(mu, 1)\n observe 0.5 ~ Normal(x, 1) }\n return mu }";
     assert_eq!(method(plate), "mh");
 }
 
