@@ -1,7 +1,8 @@
 //! From untyped data to values of the declared types, with errors that point into the data.
 
-use super::{DataError, DataValue, Entry, Numbers, Place, Tree, closest};
+use super::{DataError, DataValue, Entry, Numbers, Place, Tree};
 use crate::source::Name;
+use crate::source::suggest::closest;
 use crate::value::{Value, record_names};
 use std::fmt;
 use std::sync::Arc;

@@ -18,8 +18,8 @@ use crate::lower::Lowerer;
 use crate::model::Production;
 use crate::posterior::Posterior;
 use crate::source::world::Stream;
-use crate::source::{Diagnostic, FileId, Name, Severity, SourceMap, Span, World, intern};
-use crate::syntax::ast::{Ast, ExprKind, FnKind, ItemId, ItemKind, Module, StmtKind};
+use crate::source::{Diagnostic, Name, Severity, SourceMap, Span, World, intern};
+use crate::syntax::ast::{Ast, FnKind, ItemId, ItemKind, Module, StmtKind};
 use crate::syntax::parser;
 use crate::types::{Checker, FileScope};
 use crate::value::{Fault, Generator, Value};
@@ -578,9 +578,8 @@ impl Session {
                     let (value, defined) = self.evaluate(*item)?;
                     outcomes.push(match (&stmt.kind, defined.is_empty(), &value) {
                         (StmtKind::Expr(_), _, Value::Unit) => Outcome::Nothing,
-                        (StmtKind::Expr(expr), ..) => {
+                        (StmtKind::Expr(_), ..) => {
                             let ty = self.checker.statement(*item).ok().and_then(|t| t.result);
-                            let _ = expr;
                             Outcome::Value(value, ty.map_or_else(String::new, |ty| ty.to_string()))
                         }
                         (_, false, _) => Outcome::Defined(
@@ -665,11 +664,6 @@ impl Session {
     pub fn sources(&self) -> &SourceMap {
         &self.checker.sources
     }
-
-    /// The file of the last text that was read.
-    pub fn last_file(&self, file: &File) -> FileId {
-        file.module.file
-    }
 }
 
 fn item_name(kind: &ItemKind) -> Option<Name> {
@@ -739,15 +733,4 @@ fn method_options(method: &str, given: &[(&str, &str)]) -> Result<MethodOptions,
         options.push(((*name).to_string(), value));
     }
     Ok(options)
-}
-
-/// Whether an item is an expression.
-pub fn is_expression(ast: &Ast, item: ItemId) -> bool {
-    match &ast.item(item).kind {
-        ItemKind::Stmt(stmt) => match stmt.kind {
-            StmtKind::Expr(expr) => !matches!(ast.expr(expr).kind, ExprKind::Error),
-            _ => false,
-        },
-        _ => false,
-    }
 }

@@ -75,7 +75,7 @@ impl Lowerer {
         };
         let id = DistId(self.program.dists.len() as u32);
         let names: Vec<Name> = decl.params.iter().map(|p| param_name(facts, p.pattern)).collect();
-        let placeholder = Dist {
+        let bare = Dist {
             name: decl.name.name,
             params: names.iter().copied().zip(key.params.iter().copied()).collect(),
             value: key.value,
@@ -86,7 +86,7 @@ impl Lowerer {
             check: None,
             members: Vec::new(),
         };
-        self.program.dists.push(Arc::new(placeholder));
+        self.program.dists.push(Arc::new(bare));
         self.dists.insert(key.clone(), id);
         self.dist_keys.push(key.clone());
         let has = |member: &str| decl.members.iter().any(|m| m.name.name.as_str() == member);

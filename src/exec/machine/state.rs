@@ -63,11 +63,6 @@ impl Machine {
             hash_value(value, state);
         }
     }
-
-    /// The size of the state in bytes, shared arrays not counted.
-    pub fn state_bytes(&self) -> usize {
-        self.num_top * 8 + self.obj_top * size_of::<Value>() + self.frames.len() * size_of::<super::run::Frame>()
-    }
 }
 
 /// What a frame paused before `pc` keeps.
