@@ -2,12 +2,14 @@
 //!
 //! An algorithm names the view that it needs and draws every random decision through [`Random`]. It never sees syntax or Core.
 
+pub mod density;
 pub mod random;
 
 use crate::value::{Domain, Fault, Generator, Value};
 use std::hash::Hasher;
 use std::sync::Arc;
 
+pub use density::{Density, Evaluate};
 pub use random::{Exact, Production, Random, every_outcome};
 
 /// The result of a run: a value and the log of its unnormalised weight (−∞ for a run that a condition refused).
