@@ -484,6 +484,21 @@ impl Session {
         Ok(())
     }
 
+    /// A model of a file (the only one when none is named), for the views to run.
+    pub fn model(&mut self, file: &File, name: Option<&str>) -> Result<Model, Failure> {
+        let info = self.pick_model(file, name)?;
+        self.compiled(&info)
+    }
+
+    fn compiled(&mut self, info: &ModelInfo) -> Result<Model, Failure> {
+        let start = self.world.now();
+        let entry = self.entry_of(info)?;
+        let code = self.compile(entry)?;
+        self.compile_seconds += self.world.now() - start;
+        let host: Arc<dyn Host> = Arc::clone(&self.host) as Arc<dyn Host>;
+        Ok(Model { start: Start::Func(code.entry), code, host, limits: self.options.limits, record: false })
+    }
+
     /// Infers a model of a file by a method (`infer` when none is named), with options as written on the command line.
     pub fn infer(
         &mut self,
@@ -496,18 +511,7 @@ impl Session {
         let info = self.pick_model(file, model)?;
         let name = method.unwrap_or("infer");
         let options = method_options(name, options)?;
-        let start = self.world.now();
-        let entry = self.entry_of(&info)?;
-        let code = self.compile(entry)?;
-        self.compile_seconds += self.world.now() - start;
-        let host: Arc<dyn Host> = Arc::clone(&self.host) as Arc<dyn Host>;
-        let model = Model {
-            start: Start::Func(code.entry),
-            code: Arc::clone(&code),
-            host,
-            limits: self.options.limits,
-            record: false,
-        };
+        let model = self.compiled(&info)?;
         let mut random = Production(self.generator());
         let start = self.world.now();
         let (mut posterior, reason) = host::run_method(&model, name, &options, all, &mut random)?;

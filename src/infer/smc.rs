@@ -5,10 +5,9 @@
 
 use super::importance::{names_of, note_domain_faults, value_of};
 use super::resample::Resampler;
-use crate::model::{Dead, Random, Step, Stepped};
+use crate::model::{Dead, Random, Stepped};
 use crate::posterior::{Chain, Info, Posterior, Warning, log_sum_exp};
-use crate::value::{Fault, Generator};
-use rayon::prelude::*;
+use crate::value::Fault;
 
 /// How a particle filter is run.
 #[derive(Clone, Copy, Debug)]
@@ -21,119 +20,181 @@ pub struct Options {
     pub all: bool,
 }
 
-/// One particle: a suspended run and its log weight since the last resampling.
-struct Particle<R> {
-    run: R,
-    log_weight: f64,
-    state: State,
-    /// The particle of the first generation it descends from.
-    root: u32,
+/// Weighted suspended runs, and what was counted on the way to them.
+#[derive(Clone, Debug)]
+pub struct Population<R> {
+    pub runs: R,
+    /// The log weight of each run since the last resampling.
+    pub log_weights: Vec<f64>,
+    /// For each run, the run of the first generation from which it descends.
+    pub roots: Vec<u32>,
+    /// The log of the factor of the evidence that resampling has taken out of the weights.
+    pub log_evidence: f64,
+    /// An estimate of the relative variance of that factor.
+    pub variance: f64,
+    pub steps: u64,
+    pub resamplings: u64,
+    /// The least effective sample size so far.
+    pub least_ess: f64,
+    /// Runs that died by a parameter outside its domain, and the message of the first.
+    pub domain_faults: u64,
+    pub example: Option<String>,
+    /// The site that refused a run in the last step.
+    pub refused_at: Option<u32>,
 }
 
-#[derive(Clone, Copy, PartialEq)]
-enum State {
-    Running,
-    Done,
-    Dead,
+/// Normalised weights, and the log of their sum before.
+struct Normalised {
+    weights: Vec<f64>,
+    total: f64,
+}
+
+impl<R> Population<R> {
+    /// The weights divided by their sum; none when all are zero.
+    fn normalised(&self) -> Option<Normalised> {
+        let total = log_sum_exp(&self.log_weights);
+        (total != f64::NEG_INFINITY)
+            .then(|| Normalised { weights: self.log_weights.iter().map(|w| (w - total).exp()).collect(), total })
+    }
+
+    /// The effective sample size: 1 / Σ wᵢ² of the normalised weights; 0 when all are zero.
+    pub fn ess(&self) -> f64 {
+        self.normalised().map_or(0.0, |n| effective(&n.weights))
+    }
+
+    fn take_out(&mut self, normalised: &Normalised) {
+        self.log_evidence += normalised.total - (self.log_weights.len() as f64).ln();
+        self.variance += relative_variance(&normalised.weights);
+    }
+}
+
+fn effective(weights: &[f64]) -> f64 {
+    1.0 / weights.iter().map(|w| w * w).sum::<f64>()
 }
 
 /// Runs a particle filter.
 pub fn smc<S: Stepped>(model: &S, options: Options, random: &mut dyn Random) -> Result<Posterior, Fault> {
-    let n = options.particles.max(1);
-    let base = random.generator().map(|generator| {
-        let base = generator.stream(0x0073_6d63);
-        generator.next_u64();
-        base
-    });
-    let start = model.start()?;
-    let mut particles: Vec<Particle<S::Run>> = (0..n)
-        .map(|k| Particle { run: start.clone(), log_weight: 0.0, state: State::Running, root: k as u32 })
-        .collect();
-    let mut log_evidence = 0.0;
-    let mut variance = 0.0;
-    let mut domain_faults = 0u64;
-    let mut example: Option<String> = None;
-    let mut ess_path = Vec::new();
-    let mut resamplings = 0u64;
-    let mut step = 0u64;
-    let mut dead_place = None;
-    let mut distinct = 0;
-    loop {
-        let results = advance(model, &mut particles, base.as_ref().map(|b| b.stream(step)), random)?;
-        step += 1;
-        for dead in results {
-            match dead {
-                Dead::Domain(fault) => {
-                    domain_faults += 1;
-                    example.get_or_insert(fault.message);
-                }
-                Dead::Zero(_) => {}
+    let mut population = spawn(model, options.particles.max(1))?;
+    while advance(model, &mut population, random)? {
+        resample(model, &mut population, options.resampler, options.threshold, random);
+    }
+    Ok(finish(model, &population, options.all))
+}
+
+/// `count` runs at the start of a model, with weight 1 each.
+pub fn spawn<S: Stepped>(model: &S, count: usize) -> Result<Population<S::Runs>, Fault> {
+    Ok(Population {
+        runs: model.start_all(count)?,
+        log_weights: vec![0.0; count],
+        roots: (0..count as u32).collect(),
+        log_evidence: 0.0,
+        variance: 0.0,
+        steps: 0,
+        resamplings: 0,
+        least_ess: f64::INFINITY,
+        domain_faults: 0,
+        example: None,
+        refused_at: None,
+    })
+}
+
+/// Advances every running particle to its next weight. Says whether any still runs and any has weight.
+pub fn advance<S: Stepped>(
+    model: &S,
+    population: &mut Population<S::Runs>,
+    random: &mut dyn Random,
+) -> Result<bool, Fault> {
+    let streams = random.generator().map(|generator| generator.streams());
+    let step = match streams {
+        Some(streams) => model.advance_all(&mut population.runs, streams)?,
+        None => model.advance_all_with(&mut population.runs, random)?,
+    };
+    population.steps += 1;
+    population.refused_at = None;
+    for (_, dead) in step.died {
+        match dead {
+            Dead::Domain(fault) => {
+                population.domain_faults += 1;
+                population.example.get_or_insert(fault.message);
             }
-        }
-        let log_weights: Vec<f64> = particles.iter().map(|p| p.log_weight).collect();
-        let total = log_sum_exp(&log_weights);
-        if total == f64::NEG_INFINITY {
-            dead_place = Some(particles.first().map_or_else(String::new, |p| model.place(&p.run)));
-            log_evidence = f64::NEG_INFINITY;
-            break;
-        }
-        let weights: Vec<f64> = log_weights.iter().map(|w| (w - total).exp()).collect();
-        let ess = 1.0 / weights.iter().map(|w| w * w).sum::<f64>();
-        ess_path.push(ess);
-        let running = particles.iter().any(|p| p.state == State::Running);
-        if !running {
-            break;
-        }
-        if ess < options.threshold * n as f64 || options.threshold >= 1.0 {
-            resamplings += 1;
-            log_evidence += total - (n as f64).ln();
-            variance += relative_variance(&weights);
-            let ancestors = options.resampler.ancestors(&weights, n, random);
-            rearrange(model, &mut particles, &ancestors);
+            Dead::Zero(site) => population.refused_at = population.refused_at.or(Some(site)),
         }
     }
-    let log_weights: Vec<f64> = particles.iter().map(|p| p.log_weight).collect();
-    let mut chain = Chain { log_weights: Some(log_weights.clone()), ..Chain::default() };
-    if dead_place.is_none() {
-        let total = log_sum_exp(&log_weights);
-        log_evidence += total - (n as f64).ln();
-        let weights: Vec<f64> = log_weights.iter().map(|w| (w - total).exp()).collect();
-        variance += relative_variance(&weights);
+    for (weight, gained) in population.log_weights.iter_mut().zip(step.gained) {
+        *weight += gained;
+    }
+    let weighs = population.log_weights.iter().any(|w| *w > f64::NEG_INFINITY);
+    Ok(weighs && model.stands(&population.runs).iter().any(|stand| stand.is_running()))
+}
+
+/// Replaces the particles by children of equal weight, in numbers in proportion to their weights, where the effective sample size is
+/// below this share of their number or the share is 1 or more. Says whether it did; a population without weight stays as it is.
+pub fn resample<S: Stepped>(
+    model: &S,
+    population: &mut Population<S::Runs>,
+    resampler: Resampler,
+    threshold: f64,
+    random: &mut dyn Random,
+) -> bool {
+    let n = population.log_weights.len();
+    let Some(normalised) = population.normalised() else { return false };
+    let ess = effective(&normalised.weights);
+    population.least_ess = population.least_ess.min(ess);
+    let is_needed = ess < threshold * n as f64 || threshold >= 1.0;
+    if is_needed {
+        population.resamplings += 1;
+        population.take_out(&normalised);
+        let ancestors = resampler.ancestors(&normalised.weights, n, random);
+        model.gather(&mut population.runs, &ancestors);
+        population.roots = ancestors.iter().map(|k| population.roots[*k]).collect();
+        population.log_weights.fill(0.0);
+    }
+    is_needed
+}
+
+/// The posterior that the particles that ended stand for.
+pub fn finish<S: Stepped>(model: &S, population: &Population<S::Runs>, all: bool) -> Posterior {
+    let mut chain = Chain::default();
+    let (mut log_evidence, mut variance) = (f64::NEG_INFINITY, 0.0);
+    let mut least_ess = population.least_ess;
+    let mut kept = Vec::new();
+    let mut roots = std::collections::HashSet::new();
+    let normalised = population.normalised();
+    if let Some(normalised) = &normalised {
+        log_evidence = population.log_evidence + normalised.total - (population.log_weights.len() as f64).ln();
+        variance = population.variance + relative_variance(&normalised.weights);
+        least_ess = least_ess.min(effective(&normalised.weights));
         let mut named = Vec::new();
-        let mut roots = std::collections::HashSet::new();
-        let mut kept = Vec::new();
-        for particle in &particles {
-            if particle.log_weight == f64::NEG_INFINITY {
+        for (k, weight) in population.log_weights.iter().enumerate() {
+            if *weight == f64::NEG_INFINITY {
                 continue;
             }
-            let (value, choices) = model.finish(&particle.run);
+            let (value, choices) = model.finish_one(&population.runs, k);
             chain.draws.push(value_of(value, &choices));
-            named.push(names_of(choices));
-            roots.insert(particle.root);
-            kept.push(particle.log_weight);
+            if all {
+                named.push(names_of(choices));
+            }
+            roots.insert(population.roots[k]);
+            kept.push(*weight);
         }
-        chain.log_weights = Some(kept);
-        chain.named = options.all.then_some(named);
-        distinct = roots.len();
-    } else {
-        chain.log_weights = Some(Vec::new());
+        chain.named = all.then_some(named);
     }
+    chain.log_weights = Some(kept);
     let mut posterior = Posterior::new("", "smc", vec![chain]);
     posterior.log_evidence = Some(log_evidence);
     posterior.log_evidence_se = (log_evidence > f64::NEG_INFINITY).then(|| variance.sqrt());
-    let least = ess_path.iter().copied().fold(f64::INFINITY, f64::min);
-    posterior.info.push(("steps".into(), Info::Count(step)));
-    posterior.info.push(("resamplings".into(), Info::Count(resamplings)));
-    posterior.info.push(("least_ess".into(), Info::Number(least)));
-    if let Some(place) = dead_place {
-        let place = (!place.is_empty()).then_some(place);
+    posterior.info.push(("steps".into(), Info::Count(population.steps)));
+    posterior.info.push(("resamplings".into(), Info::Count(population.resamplings)));
+    posterior.info.push(("least_ess".into(), Info::Number(least_ess)));
+    if normalised.is_none() {
+        let place = population.refused_at.map(|site| model.site_name(site)).filter(|place| !place.is_empty());
         posterior.warnings.push(Warning::AllDead { place });
     } else {
         // How many of the first particles have descendants: what a report of early choices rests on.
-        posterior.info.push(("distinct_ancestors".into(), Info::Count(distinct as u64)));
+        posterior.info.push(("distinct_ancestors".into(), Info::Count(roots.len() as u64)));
     }
-    note_domain_faults(&mut posterior, domain_faults, example);
-    Ok(posterior)
+    note_domain_faults(&mut posterior, population.domain_faults, population.example.clone());
+    posterior
 }
 
 /// An estimate of the relative variance of a mean of weights, given the normalised weights.
@@ -143,84 +204,4 @@ fn relative_variance(weights: &[f64]) -> f64 {
         return 0.0;
     }
     weights.iter().map(|w| (w * n - 1.0).powi(2)).sum::<f64>() / (n * (n - 1.0))
-}
-
-/// Advances every running particle to its next weight; gives the reasons of those that died.
-fn advance<S: Stepped>(
-    model: &S,
-    particles: &mut [Particle<S::Run>],
-    base: Option<Generator>,
-    random: &mut dyn Random,
-) -> Result<Vec<Dead>, Fault> {
-    let settle = |particle: &mut Particle<S::Run>, step: Step| match step {
-        Step::Paused { weight, .. } => {
-            particle.log_weight += weight;
-            None
-        }
-        Step::Done => {
-            particle.state = State::Done;
-            None
-        }
-        Step::Dead(dead) => {
-            particle.state = State::Dead;
-            particle.log_weight = f64::NEG_INFINITY;
-            Some(dead)
-        }
-    };
-    let mut dead = Vec::new();
-    match base {
-        Some(base) => {
-            let results: Vec<Result<Vec<Dead>, Fault>> = particles
-                .par_chunks_mut(64)
-                .enumerate()
-                .map(|(chunk, particles)| {
-                    let mut dead = Vec::new();
-                    for (k, particle) in particles.iter_mut().enumerate() {
-                        if particle.state == State::Running {
-                            let stream = base.stream((chunk * 64 + k) as u64);
-                            let step = model.advance(&mut particle.run, stream)?;
-                            dead.extend(settle(particle, step));
-                        }
-                    }
-                    Ok(dead)
-                })
-                .collect();
-            for result in results {
-                dead.extend(result?);
-            }
-        }
-        None => {
-            for particle in particles.iter_mut().filter(|p| p.state == State::Running) {
-                let step = model.advance_with(&mut particle.run, random)?;
-                dead.extend(settle(particle, step));
-            }
-        }
-    }
-    Ok(dead)
-}
-
-/// Replaces the population by the children of these ancestors. A particle with children stays where it is as the first of them;
-/// its further children are copied over particles that have none.
-fn rearrange<S: Stepped>(model: &S, particles: &mut [Particle<S::Run>], ancestors: &[usize]) {
-    let n = particles.len();
-    let mut children = vec![0u32; n];
-    for ancestor in ancestors {
-        children[*ancestor] += 1;
-    }
-    // Childless particles are overwritten by the surplus children of the others; everyone else stays where it is.
-    let mut free: Vec<usize> = (0..n).filter(|k| children[*k] == 0).collect();
-    for (k, count) in children.iter().enumerate() {
-        for _ in 1..*count {
-            let Some(to) = free.pop() else { break };
-            let (low, high) = (k.min(to), k.max(to));
-            let (head, tail) = particles.split_at_mut(high);
-            let (from, into) = if k < to { (&head[low], &mut tail[0]) } else { (&tail[0], &mut head[low]) };
-            model.copy(&from.run, &mut into.run);
-            into.state = from.state;
-            into.root = from.root;
-        }
-    }
-    for particle in particles.iter_mut() {
-        particle.log_weight = 0.0;
-    }
 }

@@ -5,7 +5,7 @@
 pub mod density;
 pub mod random;
 
-use crate::value::{Domain, Fault, Generator, Value};
+use crate::value::{Domain, Fault, Generator, Streams, Value};
 use std::hash::Hasher;
 use std::sync::Arc;
 
@@ -117,20 +117,56 @@ pub trait Traced {
 /// How far a suspended run got.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Step {
-    /// At a weight that was just added.
+    /// At a weight that was just added; `site` is its place in the program, `address` names it within the run.
     Paused {
         weight: f64,
         address: u64,
+        site: u32,
     },
     /// At its end.
     Done,
     Dead(Dead),
 }
 
-/// A model that can be run from one weight to the next.
+/// Where a suspended run stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Stand {
+    /// At its start.
+    #[default]
+    Begun,
+    /// Just behind a weight.
+    Paused { address: u64, site: u32 },
+    /// At its end, with a value.
+    Done,
+    /// Its weight is zero.
+    Dead,
+}
+
+impl Stand {
+    /// Whether the run goes on when it is advanced.
+    pub fn is_running(self) -> bool {
+        matches!(self, Stand::Begun | Stand::Paused { .. })
+    }
+}
+
+/// What a step of many runs gave.
+#[derive(Clone, Debug, Default)]
+pub struct Advance {
+    /// The log weight that each run gained: 0 for those at their end, −∞ for those that died now or before.
+    pub gained: Vec<f64>,
+    /// The runs that died in this step and the reason, in ascending order.
+    pub died: Vec<(usize, Dead)>,
+}
+
+/// A model that can be run from one weight to the next, one run by itself or many together.
+///
+/// Runs held together (`Runs`) are numbered from 0 and share what they have in common; each is the same, to the last bit, as a run
+/// by itself that draws from the same streams.
 pub trait Stepped: Sync {
     /// A suspended run. Cloning costs what is live.
     type Run: Clone + Send;
+    /// Many suspended runs. Cloning costs what is live.
+    type Runs: Clone + Send + Sync;
     /// A run at its start.
     fn start(&self) -> Result<Self::Run, Fault>;
     /// Runs to the next weight or the end.
@@ -143,8 +179,48 @@ pub trait Stepped: Sync {
     fn copy(&self, from: &Self::Run, to: &mut Self::Run) {
         to.clone_from(from);
     }
-    /// The name in words of the site at which a run is paused.
-    fn place(&self, run: &Self::Run) -> String;
+    /// The name in words of a site that weighs.
+    fn site_name(&self, site: u32) -> String;
+
+    /// `count` runs at their start.
+    fn start_all(&self, count: usize) -> Result<Self::Runs, Fault>;
+    /// Where each run stands.
+    fn stands<'a>(&self, runs: &'a Self::Runs) -> &'a [Stand];
+    /// Runs all that are running to their next weight or end. Run k draws from stream k, whichever thread advances it; of several
+    /// runs at fault the one with the least number is reported.
+    fn advance_all(&self, runs: &mut Self::Runs, streams: Streams) -> Result<Advance, Fault>;
+    /// Run k becomes a copy of run `ancestors[k]`; there are as many runs afterwards as ancestors.
+    fn gather(&self, runs: &mut Self::Runs, ancestors: &[usize]);
+    /// A copy of one run.
+    fn take_out(&self, runs: &Self::Runs, k: usize) -> Self::Run;
+    /// Puts a run in the place of run k.
+    fn put_in(&self, runs: &mut Self::Runs, k: usize, run: Self::Run);
+    /// As [`Stepped::finish`], for run k.
+    fn finish_one(&self, runs: &Self::Runs, k: usize) -> (Value, Vec<(String, Value)>);
+    /// As [`Stepped::advance_all`], drawing through a handler, one run after the other.
+    fn advance_all_with(&self, runs: &mut Self::Runs, random: &mut dyn Random) -> Result<Advance, Fault> {
+        let mut advance = Advance::default();
+        for k in 0..self.stands(runs).len() {
+            advance.gained.push(match self.stands(runs)[k] {
+                Stand::Done => 0.0,
+                Stand::Dead => f64::NEG_INFINITY,
+                Stand::Begun | Stand::Paused { .. } => {
+                    let mut run = self.take_out(runs, k);
+                    let step = self.advance_with(&mut run, random)?;
+                    self.put_in(runs, k, run);
+                    match step {
+                        Step::Paused { weight, .. } => weight,
+                        Step::Done => 0.0,
+                        Step::Dead(dead) => {
+                            advance.died.push((k, dead));
+                            f64::NEG_INFINITY
+                        }
+                    }
+                }
+            });
+        }
+        Ok(advance)
+    }
 }
 
 /// The values that a choice may take, with their log probabilities.

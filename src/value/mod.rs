@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 pub use domain::Domain;
 pub use fault::Fault;
-pub use generator::Generator;
+pub use generator::{Generator, Streams};
 pub use hash::{hash_value, same};
 pub use print::{short, to_json};
 

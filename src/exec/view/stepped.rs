@@ -2,9 +2,13 @@
 
 use super::{Model, choice_name, choose_outcome, dead, score_site, unexpected};
 use crate::exec::machine::{Event, Machine};
-use crate::model::{Dead, Random, Step, Stepped};
-use crate::value::{Fault, Generator, Value};
+use crate::model::{Advance, Dead, Random, Stand, Step, Stepped};
+use crate::value::{Fault, Generator, Streams, Value};
+use rayon::prelude::*;
 use std::sync::Arc;
+
+/// Runs that one thread advances at a time.
+const BLOCK: usize = 64;
 
 /// The `Stepped` view of a model.
 pub struct SteppedView {
@@ -16,8 +20,7 @@ pub struct SteppedView {
 pub struct Run {
     machine: Machine,
     named: Option<Arc<Node>>,
-    /// The site at which the run is paused.
-    site: u32,
+    stand: Stand,
 }
 
 #[derive(Debug)]
@@ -42,13 +45,13 @@ impl Drop for Node {
 
 impl Clone for Run {
     fn clone(&self) -> Run {
-        Run { machine: self.machine.clone(), named: self.named.clone(), site: self.site }
+        Run { machine: self.machine.clone(), named: self.named.clone(), stand: self.stand }
     }
 
     fn clone_from(&mut self, other: &Run) {
         self.machine.clone_from(&other.machine);
         self.named.clone_from(&other.named);
-        self.site = other.site;
+        self.stand = other.stand;
     }
 }
 
@@ -69,13 +72,13 @@ impl SteppedView {
             match machine.run(code)? {
                 Event::Done => return Ok(Step::Done),
                 Event::Score { func, score, weight } => {
-                    run.site = score_site(code, func, score);
+                    let site = score_site(code, func, score);
                     if weight == f64::NEG_INFINITY {
-                        return Ok(Step::Dead(Dead::Zero(run.site)));
+                        return Ok(Step::Dead(Dead::Zero(site)));
                     }
                     machine.forget_dead(code, false);
                     let address = machine.score_address(code, func, score);
-                    return Ok(Step::Paused { weight, address });
+                    return Ok(Step::Paused { weight, address, site });
                 }
                 Event::Sample { func, sample } => {
                     let value = match &mut random {
@@ -110,15 +113,46 @@ impl SteppedView {
 
     fn settle(&self, run: &mut Run, result: Result<Step, Fault>) -> Result<Step, Fault> {
         self.model.flush(&mut run.machine);
-        match result {
-            Err(fault) => dead(fault).map(Step::Dead),
-            ok => ok,
-        }
+        let step = match result {
+            Err(fault) => dead(fault).map(Step::Dead)?,
+            Ok(step) => step,
+        };
+        run.stand = match step {
+            Step::Paused { address, site, .. } => Stand::Paused { address, site },
+            Step::Done => Stand::Done,
+            Step::Dead(_) => Stand::Dead,
+        };
+        Ok(step)
     }
+
+    /// Advances a run of a collection; gives the log weight that it gained.
+    fn step(&self, k: usize, run: &mut Run, streams: Streams, died: &mut Vec<(usize, Dead)>) -> Result<f64, Fault> {
+        match run.stand {
+            Stand::Done => return Ok(0.0),
+            Stand::Dead => return Ok(f64::NEG_INFINITY),
+            Stand::Begun | Stand::Paused { .. } => {}
+        }
+        Ok(match self.advance(run, streams.number(k as u64))? {
+            Step::Paused { weight, .. } => weight,
+            Step::Done => 0.0,
+            Step::Dead(dead) => {
+                died.push((k, dead));
+                f64::NEG_INFINITY
+            }
+        })
+    }
+}
+
+/// Runs held together.
+#[derive(Clone, Debug, Default)]
+pub struct Runs {
+    runs: Vec<Run>,
+    stands: Vec<Stand>,
 }
 
 impl Stepped for SteppedView {
     type Run = Run;
+    type Runs = Runs;
 
     fn start(&self) -> Result<Run, Fault> {
         let mut run = Run::default();
@@ -148,7 +182,71 @@ impl Stepped for SteppedView {
         (run.machine.returned.clone(), named)
     }
 
-    fn place(&self, run: &Run) -> String {
-        self.model.code.sites.get(run.site as usize).map_or_else(String::new, |site| site.name.to_string())
+    fn site_name(&self, site: u32) -> String {
+        self.model.code.sites.get(site as usize).map_or_else(String::new, |site| site.name.to_string())
+    }
+
+    fn start_all(&self, count: usize) -> Result<Runs, Fault> {
+        Ok(Runs { runs: vec![self.start()?; count], stands: vec![Stand::Begun; count] })
+    }
+
+    fn stands<'a>(&self, runs: &'a Runs) -> &'a [Stand] {
+        &runs.stands
+    }
+
+    fn advance_all(&self, runs: &mut Runs, streams: Streams) -> Result<Advance, Fault> {
+        let parts: Vec<Result<Advance, Fault>> = runs
+            .runs
+            .par_chunks_mut(BLOCK)
+            .enumerate()
+            .map(|(block, runs)| {
+                let mut advance = Advance::default();
+                for (k, run) in runs.iter_mut().enumerate() {
+                    let gained = self.step(block * BLOCK + k, run, streams, &mut advance.died)?;
+                    advance.gained.push(gained);
+                }
+                Ok(advance)
+            })
+            .collect();
+        let mut advance = Advance::default();
+        for part in parts {
+            let part = part?;
+            advance.gained.extend(part.gained);
+            advance.died.extend(part.died);
+        }
+        for (stand, run) in runs.stands.iter_mut().zip(&runs.runs) {
+            *stand = run.stand;
+        }
+        Ok(advance)
+    }
+
+    fn gather(&self, runs: &mut Runs, ancestors: &[usize]) {
+        // The last child of a run takes its memory.
+        let mut left = vec![0u32; runs.runs.len()];
+        for k in ancestors {
+            left[*k] += 1;
+        }
+        let mut old = std::mem::take(&mut runs.runs);
+        runs.runs = ancestors
+            .iter()
+            .map(|k| {
+                left[*k] -= 1;
+                if left[*k] == 0 { std::mem::take(&mut old[*k]) } else { old[*k].clone() }
+            })
+            .collect();
+        runs.stands = runs.runs.iter().map(|run| run.stand).collect();
+    }
+
+    fn take_out(&self, runs: &Runs, k: usize) -> Run {
+        runs.runs[k].clone()
+    }
+
+    fn put_in(&self, runs: &mut Runs, k: usize, run: Run) {
+        runs.stands[k] = run.stand;
+        runs.runs[k] = run;
+    }
+
+    fn finish_one(&self, runs: &Runs, k: usize) -> (Value, Vec<(String, Value)>) {
+        self.finish(&runs.runs[k])
     }
 }
