@@ -382,16 +382,19 @@ fn hostile_programs_end_in_an_error_with_a_place() {
         ("array.borel", "print(len(zeros(1000000000000)))\n"),
         ("comprehension.borel", "print(len([i for i in 0..1000000000000]))\n"),
         ("nested.borel", &format!("print({}1{})\n", "(".repeat(100_000), ")".repeat(100_000))),
+        ("arrays.borel", &format!("print({}{})\n", "[".repeat(100_000), "]".repeat(100_000))),
+        ("open.borel", &format!("print({})\n", "[".repeat(100_000))),
         ("sum.borel", &format!("print({}1)\n", "1 + ".repeat(100_000))),
         ("type.borel", "let x = 1 + \"a\"\nprint(x)\n"),
         ("syntax.borel", "let = 3\n"),
     ]);
-    for name in ["recursion", "array", "comprehension", "nested", "sum", "type", "syntax"] {
+    for name in ["recursion", "array", "comprehension", "nested", "arrays", "open", "sum", "type", "syntax"] {
         let file = format!("{name}.borel");
         let (status, out, error) = folder.borel(&["run", &file]);
         assert_eq!((status, out.as_str()), (1, ""), "{name}: {error}");
         assert!(error.starts_with("error: ") && error.contains(&format!(" --> {file}:1:")), "{name}: {error}");
         assert!(!error.contains("internal error"), "{error}");
+        assert_eq!(error.matches("error: ").count(), 1, "{name}: {error}");
     }
     assert_eq!(folder.borel(&["run", "none.borel"]).0, 1);
 }
@@ -446,7 +449,9 @@ fn fmt_changes_only_what_parses() {
 
 #[test]
 fn explain_tells_the_plan() {
-    let folder = Folder::new(&[("es.borel", EIGHT_SCHOOLS)]);
+    let folder = Folder::new(&[("es.borel", EIGHT_SCHOOLS), ("script.borel", "let a = 2\nprint(a)\n")]);
+    let (status, _, error) = folder.borel(&["explain", "script.borel"]);
+    assert!(status == 2 && error.contains("script.borel has no model, and only models have a plan"), "{error}");
     let (status, out, _) = folder.borel(&["explain", "es.borel"]);
     assert_eq!(status, 0);
     assert!(out.starts_with("model eight_schools\n") && out.contains("infer takes mh"), "{out}");

@@ -172,6 +172,11 @@ fn names_are_matched() {
     let Bound { values, notes } = bind_all(&wanted, &data).unwrap();
     assert_eq!(values[1], (intern("sigma"), Value::Real(0.5)));
     assert_eq!(notes, ["d.json: `sigmas` is not declared by the program and was ignored; did you mean `sigma`?"]);
+    let data = from_json(r#"{"y": [1], "sigma": 2, "sigmas": 3, "rows": 4}"#);
+    assert_eq!(
+        bind_all(&wanted, &data).unwrap().notes,
+        ["d.json: `sigmas` (did you mean `sigma`?), `rows` are not declared by the program and were ignored"]
+    );
 
     let optional = [Declared { required: false, ..declared("k", DataType::Int) }];
     assert!(bind_all(&optional, &[]).unwrap().values.is_empty());

@@ -41,3 +41,23 @@ fn imported_constants_have_their_values() {
 fn top_level_statements_update_top_level_variables() {
     assert_eq!(printed("var s = 0\nwhile s < 10 { s = s + 3 }\nprint(s, \"done\")", &[]), "12 done\n");
 }
+
+#[test]
+fn an_operand_sees_variables_as_they_are_at_its_turn() {
+    let text = "\
+fn pair(a: Int, b: Int) = 10 * a + b
+fn all() {
+  var x = 1
+  let sum = x + { x = 2; x }
+  let called = pair(x, { x = 3; x })
+  let parts = (x, { x = x + 1; x }, x)
+  let items = [x, { if x > 3 { x = 7 }; x }, x]
+  let fields = {a: x, b: { for i in 0..2 { x = x + i }; x }}
+  var xs = [1, 2]
+  let joined = append(xs, { xs[0] = 5; xs })
+  (sum, called, parts, items, fields, joined)
+}
+print(all())
+";
+    assert_eq!(printed(text, &[]), "(3, 23, (3, 4, 4), [4, 7, 7], {a: 7, b: 8}, [1, 2, 5, 2])\n");
+}

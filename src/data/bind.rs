@@ -88,18 +88,42 @@ pub fn bind_all(declared: &[Declared], data: &[Entry]) -> Result<Bound, Vec<Data
             None => {}
         }
     }
-    let mut seen: Vec<&str> = Vec::new();
-    for (key, value) in data {
-        if unasked(&key.as_str()) && !seen.contains(&key.as_str()) {
-            seen.push(key);
-            let near = closest(key, declared.iter().map(|wanted| wanted.name.as_str()));
-            let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-            bound
-                .notes
-                .push(format!("{}: `{key}` is not declared by the program and was ignored{near}", value.place.file));
+    bound.notes = ignored(data, unasked, declared);
+    if errors.is_empty() { Ok(bound) } else { Err(errors) }
+}
+
+/// One note for each file that has data nobody asked for.
+fn ignored(data: &[Entry], unasked: impl Fn(&&str) -> bool, declared: &[Declared]) -> Vec<String> {
+    let mut files: Vec<(&str, Vec<&str>)> = Vec::new();
+    for (key, value) in data.iter().filter(|(key, _)| unasked(&key.as_str())) {
+        let file = &*value.place.file;
+        match files.iter_mut().find(|(name, _)| *name == file) {
+            Some((_, keys)) if keys.contains(&key.as_str()) => {}
+            Some((_, keys)) => keys.push(key),
+            None => files.push((file, vec![key])),
         }
     }
-    if errors.is_empty() { Ok(bound) } else { Err(errors) }
+    let near = |key: &str| closest(key, declared.iter().map(|wanted| wanted.name.as_str()));
+    let note = |(file, keys): &(&str, Vec<&str>)| match keys.as_slice() {
+        [only] => {
+            let near = near(only).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+            format!("{file}: `{only}` is not declared by the program and was ignored{near}")
+        }
+        several => {
+            let shown: Vec<String> = several
+                .iter()
+                .take(12)
+                .map(|key| match near(key) {
+                    Some(near) => format!("`{key}` (did you mean `{near}`?)"),
+                    None => format!("`{key}`"),
+                })
+                .collect();
+            let more = several.len() - shown.len();
+            let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
+            format!("{file}: {}{rest} are not declared by the program and were ignored", shown.join(", "))
+        }
+    };
+    files.iter().map(note).collect()
 }
 
 /// The error for a name that the data lack.

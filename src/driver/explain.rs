@@ -1,6 +1,6 @@
 //! `borel explain`: the plan of a model in words, and its program after any pass.
 
-use super::{Failure, File, Session, plan, prepare};
+use super::{Failure, File, ModelInfo, Session, plan, prepare};
 use crate::core::ir::SiteKind;
 use crate::core::print;
 use crate::exec::view::{Host, Model, Start};
@@ -12,7 +12,7 @@ use std::sync::Arc;
 impl Session {
     /// The plan of a model: its choices and weights, the views it has, the method that `infer` would take.
     pub fn explain(&mut self, file: &File, model: Option<&str>) -> Result<String, Failure> {
-        let info = self.pick_model(file, model)?;
+        let info = self.planned(file, model)?;
         let mut program = self.program_of(&info)?;
         let found = prepare::improve(&mut program);
         if found.iter().any(|d| d.severity == Severity::Error) {
@@ -89,6 +89,17 @@ impl Session {
         Ok(out)
     }
 
+    /// The model to speak of.
+    fn planned(&self, file: &File, model: Option<&str>) -> Result<ModelInfo, Failure> {
+        if model.is_none() && self.models(file).is_empty() {
+            return Err(Failure::Usage(format!(
+                "{} has no model, and only models have a plan; write what is inferred as `model m {{ … }}`",
+                file.name
+            )));
+        }
+        self.pick_model(file, model)
+    }
+
     /// The distribution at a site and its support, as far as they are known before the run.
     fn distribution_of(&self, code: &crate::exec::machine::Code, site: u32) -> String {
         use crate::exec::machine::code::DistArg;
@@ -126,7 +137,7 @@ impl Session {
         if pass != "lower" && !names.contains(&pass) {
             return Err(Failure::Usage(format!("no pass is called `{pass}`; there are lower, {}", names.join(", "))));
         }
-        let info = self.pick_model(file, model)?;
+        let info = self.planned(file, model)?;
         let mut program = self.program_of(&info)?;
         let context = prepare::context();
         if pass != "lower" {

@@ -68,7 +68,7 @@ impl Session {
             let diagnostics = match self.program_of(&info) {
                 Ok(mut program) => prepare::improve(&mut program),
                 Err(Failure::Diagnostics(diagnostics)) => diagnostics,
-                Err(Failure::Fault(fault)) => vec![super::fault_diagnostic(&fault)],
+                Err(Failure::Fault(fault)) => vec![self.fault_diagnostic(&fault)],
                 Err(Failure::Usage(text)) => vec![Diagnostic::error(Span::NONE, text)],
                 Err(Failure::Data(_)) => Vec::new(),
             };

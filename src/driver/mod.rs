@@ -1,5 +1,6 @@
 //! The order of the phases: a session reads, checks, lowers, improves, compiles and runs. The only file that knows it all.
 
+mod blame;
 mod explain;
 pub mod face;
 mod facts;
@@ -165,7 +166,7 @@ impl Session {
     pub fn render_failure(&self, failure: &Failure, colour: bool) -> String {
         match failure {
             Failure::Diagnostics(all) => all.iter().map(|d| self.render(d, colour)).collect::<Vec<_>>().join("\n"),
-            Failure::Fault(fault) => self.render(&fault_diagnostic(fault), colour),
+            Failure::Fault(fault) => self.render(&self.fault_diagnostic(fault), colour),
             Failure::Data(errors) => errors.iter().map(DataError::render).collect::<Vec<_>>().join("\n"),
             Failure::Usage(text) => format!("error: {text}\n"),
         }
@@ -678,13 +679,6 @@ fn item_name(kind: &ItemKind) -> Option<Name> {
         ItemKind::Variant { name, .. } | ItemKind::Alias { name, .. } => Some(name.name),
         _ => None,
     }
-}
-
-/// A fault as a diagnostic.
-pub fn fault_diagnostic(fault: &Fault) -> Diagnostic {
-    let mut diagnostic = Diagnostic::error(fault.span, fault.message.clone());
-    diagnostic.hints.clone_from(&fault.hints);
-    diagnostic
 }
 
 /// The description of a type for the data readers; none for types that no data can have.

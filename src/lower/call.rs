@@ -18,10 +18,11 @@ impl Body<'_> {
             Target::Def(Def::Prim(row), lifted) => {
                 let mut atoms = Vec::with_capacity(call.args.len());
                 for (k, arg) in call.args.iter().enumerate() {
-                    atoms.push(match arg {
-                        Some(arg) => self.expr(*arg)?,
+                    let atom = match arg {
+                        Some(arg) => self.expr_after(&mut atoms, *arg)?,
                         None => self.prim_default(*row, k, span)?,
-                    });
+                    };
+                    atoms.push(atom);
                 }
                 self.prim_call(*row, atoms, &call.params, lifted, call.result, Some(id), span)
             }
@@ -39,13 +40,13 @@ impl Body<'_> {
                     .map_or(&[][..], |(_, fields)| fields.as_slice());
                 let mut atoms = Vec::new();
                 for (arg, ty) in call.args.iter().flatten().zip(types) {
-                    let atom = self.expr(*arg)?;
+                    let atom = self.expr_after(&mut atoms, *arg)?;
                     atoms.push(self.coerce(atom, *ty, span)?);
                 }
                 Ok(self.emit_let(call.result, span, Rhs::Variant(*tag, atoms)))
             }
             Target::Domain(name) => {
-                let atoms = call.args.iter().flatten().map(|arg| self.expr(*arg)).collect::<Lowered<Vec<_>>>()?;
+                let atoms = self.exprs(call.args.iter().flatten().copied())?;
                 self.domain(*name, atoms, call.result, span)
             }
             Target::Value => {
@@ -58,7 +59,7 @@ impl Body<'_> {
                 let mut args = Vec::new();
                 for (k, (arg, ty)) in call.args.iter().zip(types).enumerate() {
                     let atom = match arg {
-                        Some(arg) => self.expr(*arg)?,
+                        Some(arg) => self.expr_after(&mut args, *arg)?,
                         None => self.local_default(callee_expr, k, span)?,
                     };
                     args.push(self.coerce(atom, ty, span)?);
@@ -109,7 +110,7 @@ impl Body<'_> {
         for (arg, ty) in call.args.iter().zip(&call.params) {
             defaults.push(arg.is_none());
             if let Some(arg) = arg {
-                let atom = self.expr(*arg)?;
+                let atom = self.expr_after(&mut args, *arg)?;
                 args.push(self.coerce(atom, *ty, span)?);
             }
         }
@@ -333,7 +334,7 @@ impl Body<'_> {
         let mut atoms: Vec<Atom> = Vec::with_capacity(call.args.len());
         for (k, (arg, ty)) in call.args.iter().zip(&call.params).enumerate() {
             let atom = match arg {
-                Some(arg) => self.expr(*arg)?,
+                Some(arg) => self.expr_after(&mut atoms, *arg)?,
                 None => self.dist_default(*item, call, k, &atoms, span)?,
             };
             atoms.push(self.coerce(atom, *ty, span)?);

@@ -522,7 +522,7 @@ impl Body<'_> {
             "PosDef" => "must be symmetric and positive definite".to_string(),
             other => format!("must lie in {other}"),
         };
-        let message = format!("the parameter `{name}` of {} {what}", decl.name.name);
+        let message = crate::value::fault::parameter_message(decl.name.name.as_str(), name.as_str(), &what);
         let atom = atom.clone();
         let failed = self.in_block(|this| {
             this.effect(Rhs::Op(Op::Domain, vec![Atom::Const(Value::string(&message), Type::STR), atom]), span);

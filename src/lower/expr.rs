@@ -41,7 +41,7 @@ impl Body<'_> {
                 let element = ty.element().unwrap_or(Type::UNIT);
                 let mut atoms = Vec::with_capacity(items.len());
                 for item in items {
-                    let atom = self.expr(*item)?;
+                    let atom = self.expr_after(&mut atoms, *item)?;
                     atoms.push(self.coerce(atom, element, span)?);
                 }
                 if ty.element().is_some_and(Type::is_scalar)
@@ -58,7 +58,7 @@ impl Body<'_> {
                 Ok(self.emit_let(Type::INT.array(), span, Rhs::Op(Op::Range, vec![low, high])))
             }
             ExprKind::Tuple(parts) => {
-                let atoms = parts.iter().map(|p| self.expr(*p)).collect::<Lowered<Vec<_>>>()?;
+                let atoms = self.exprs(parts.iter().copied())?;
                 let ty = self.type_of(id)?;
                 Ok(self.emit_let(ty, span, Rhs::Tuple(atoms)))
             }
@@ -119,11 +119,11 @@ impl Body<'_> {
         for at in std::iter::once(innermost).chain(spine.into_iter().rev()) {
             let node = ast.expr(at);
             let ExprKind::Binary(op, _, a, b) = &node.kind else { continue };
-            let a = match left.take() {
+            let mut a = match left.take() {
                 Some(atom) => atom,
                 None => self.expr(*a)?,
             };
-            let b = self.expr(*b)?;
+            let b = self.expr_after(std::slice::from_mut(&mut a), *b)?;
             let ty = self.type_of(at)?;
             left = Some(self.binary_atoms(*op, a, b, ty, node.span)?);
         }
@@ -308,10 +308,8 @@ impl Body<'_> {
             Some(base) => Some(self.expr(base)?),
             None => None,
         };
-        let mut given = Vec::with_capacity(fields.len());
-        for (name, value) in fields {
-            given.push((name.name, self.expr(*value)?));
-        }
+        let values = self.exprs(fields.iter().map(|(_, value)| *value))?;
+        let given: Vec<(Name, Atom)> = fields.iter().map(|(name, _)| name.name).zip(values).collect();
         let mut atoms = Vec::with_capacity(types.len());
         for (name, field_type) in types {
             let atom = match (given.iter().rev().find(|(n, _)| n == name), &base) {

@@ -8,6 +8,7 @@ mod control;
 mod dist;
 mod expr;
 mod operator;
+mod order;
 mod pattern;
 mod stmt;
 

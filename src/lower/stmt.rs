@@ -157,7 +157,7 @@ impl Body<'_> {
         let Atom::Var(var) = root else {
             return Err(vec![
                 Diagnostic::error(target.root.span, format!("`{}` cannot be assigned here", target.root.name))
-                    .hint("top-level names are constants; make it a `var` inside a function"),
+                    .hint("statements of the top level assign top-level variables; blocks inside an expression cannot"),
             ]);
         };
         let mut ty = self.atom_type(&root);

@@ -3,9 +3,6 @@
 use crate::value::{Fault, Generator, Matrix, Value};
 use std::sync::Arc;
 
-/// Arrays and matrices of more elements (two gibibytes of reals) are refused, lest a slip end the process.
-pub(super) const LONGEST: i64 = 1 << 28;
-
 /// Takes argument `i`.
 pub(super) fn take(args: &mut [Value], i: usize) -> Value {
     args.get_mut(i).map(std::mem::take).unwrap_or_default()
@@ -108,20 +105,22 @@ pub(super) fn length(args: &[Value], i: usize) -> Result<usize, Fault> {
     if n < 0 {
         return Err(Fault::error(format!("expected a length, found the negative number {n}")));
     }
-    if n > LONGEST {
-        return Err(Fault::limit(format!("an array of {n} elements is too long: the limit is {LONGEST}")));
-    }
-    Ok(n as usize)
+    crate::value::check_length(n)
 }
 
 /// The fault of `function` on an empty array.
 pub(super) fn empty(function: &str) -> Fault {
     Fault::error(format!("{function} of an empty array"))
+        .hint("test the length first: `if len(xs) > 0 { … } else { … }`")
 }
 
 /// Checks that two arrays given to `function` have one length.
 pub(super) fn same_length(function: &str, a: usize, b: usize) -> Result<(), Fault> {
-    if a == b { Ok(()) } else { Err(Fault::error(format!("{function} of arrays of different lengths, {a} and {b}"))) }
+    if a == b {
+        return Ok(());
+    }
+    let fault = Fault::error(format!("{function} of arrays of different lengths, {a} and {b}"));
+    Err(fault.hint("shorten the longer one, as in `take(xs, len(ys))`"))
 }
 
 /// A shuffled copy of `0 .. n` (Fisher and Yates), its first `k` places filled.

@@ -152,14 +152,18 @@ const fn int2(signature: &'static str, doc: &'static str, body: fn(i64, i64) -> 
     Row { signature, doc, elementwise: true, derivative: &[], body: Body::Int2(body) }
 }
 
-fn overflow(what: String) -> Fault {
-    Fault::error(format!("{what} does not fit into a 64-bit integer"))
+/// The fault of an integer result beyond 64 bits.
+pub(super) fn overflow(what: impl std::fmt::Display) -> Fault {
+    Fault::error(format!("{what} does not fit into a 64-bit integer")).hint("use reals: they have a wider range")
 }
+
+/// How to avoid a division by zero.
+const ZERO: &str = "test the divisor first: `if m != 0 { … } else { … }`";
 
 /// The quotient rounded downwards; errors: division by zero, overflow.
 pub fn floor_div(n: i64, m: i64) -> Result<i64, Fault> {
     if m == 0 {
-        return Err(Fault::error(format!("division of {n} by zero")));
+        return Err(Fault::error(format!("division of {n} by zero")).hint(ZERO));
     }
     let quotient = n.checked_div(m).ok_or_else(|| overflow(format!("div({n}, {m})")))?;
     Ok(if n % m != 0 && (n < 0) != (m < 0) { quotient - 1 } else { quotient })
@@ -168,7 +172,7 @@ pub fn floor_div(n: i64, m: i64) -> Result<i64, Fault> {
 /// The remainder that has the sign of `m`; error: division by zero.
 pub fn floor_mod(n: i64, m: i64) -> Result<i64, Fault> {
     if m == 0 {
-        return Err(Fault::error(format!("remainder of {n} divided by zero")));
+        return Err(Fault::error(format!("remainder of {n} divided by zero")).hint(ZERO));
     }
     let rest = n.wrapping_rem(m);
     Ok(if rest != 0 && (rest < 0) != (m < 0) { rest + m } else { rest })

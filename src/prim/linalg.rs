@@ -105,7 +105,7 @@ pub(super) const ROWS: &[Row] = &[
         |args| {
             let (a, b) = (take_matrix(args, 0)?, take_matrix(args, 1)?);
             if a.cols != b.rows {
-                return Err(Fault::error(format!("cannot multiply a {} by a {}", size(&a), size(&b))));
+                return Err(Fault::error(format!("cannot multiply a {} by a {}", size(&a), size(&b))).hint(FACTORS));
             }
             let product = view(&b) * view(&a);
             Ok(Value::matrix(a.rows, b.cols, product.data.into()))
@@ -117,7 +117,8 @@ pub(super) const ROWS: &[Row] = &[
         |args| {
             let (a, x) = (take_matrix(args, 0)?, take_reals(args, 1)?);
             if a.cols != x.len() {
-                return Err(Fault::error(format!("cannot multiply a {} by a vector of length {}", size(&a), x.len())));
+                return Err(Fault::error(format!("cannot multiply a {} by a vector of length {}", size(&a), x.len()))
+                    .hint(FACTORS));
             }
             Ok(Value::reals((0..a.rows).map(|i| inner(a.row(i), &x)).collect()))
         },
@@ -128,7 +129,8 @@ pub(super) const ROWS: &[Row] = &[
         |args| {
             let (x, a) = (take_reals(args, 0)?, take_matrix(args, 1)?);
             if a.rows != x.len() {
-                return Err(Fault::error(format!("cannot multiply a vector of length {} by a {}", x.len(), size(&a))));
+                return Err(Fault::error(format!("cannot multiply a vector of length {} by a {}", x.len(), size(&a)))
+                    .hint(FACTORS));
             }
             let product = view(&a) * DVectorView::from_slice(&x, x.len());
             Ok(Value::reals(product.data.into()))
@@ -257,6 +259,9 @@ pub(super) const ROWS: &[Row] = &[
     ),
 ];
 
+/// What the sizes of factors must be.
+const FACTORS: &str = "the columns on the left must be as many as the rows on the right; `transpose(m)` exchanges them";
+
 /// `3 × 4 matrix`
 fn size(m: &Matrix) -> String {
     format!("{} × {} matrix", m.rows, m.cols)
@@ -265,8 +270,8 @@ fn size(m: &Matrix) -> String {
 /// The number of elements of a matrix, if memory can hold it.
 fn area(rows: usize, cols: usize) -> Result<usize, Fault> {
     match rows.checked_mul(cols) {
-        Some(n) if n as i64 <= super::arguments::LONGEST => Ok(n),
-        _ => Err(Fault::limit(format!("a {rows} × {cols} matrix is too large"))),
+        Some(n) => crate::value::check_length(n as i64),
+        None => crate::value::check_length(i64::MAX),
     }
 }
 
@@ -311,7 +316,7 @@ fn from_rows(args: &mut [Value]) -> Result<Value, Fault> {
         let row = take_reals(&mut [row.clone()], 0)?;
         if row.len() != cols {
             let message = format!("rows of different lengths: row 0 has {cols} elements, row {i} has {}", row.len());
-            return Err(Fault::error(message));
+            return Err(Fault::error(message).hint("the rows of a matrix have one length"));
         }
         data.extend_from_slice(&row);
     }
@@ -332,7 +337,8 @@ fn square(args: &mut [Value], function: &str) -> Result<Arc<Matrix>, Fault> {
     if m.rows == m.cols {
         return Ok(m);
     }
-    Err(Fault::error(format!("{function} needs a square matrix, found a {}", size(&m))))
+    let fault = Fault::error(format!("{function} needs a square matrix, found a {}", size(&m)));
+    Err(fault.hint("`transpose(m) @ m` is square"))
 }
 
 /// Argument 0, which `function` needs to have finite elements.
@@ -371,19 +377,24 @@ fn symmetric(args: &mut [Value], function: &str) -> Result<Arc<Matrix>, Fault> {
 
 fn factor(m: &Matrix, function: &str) -> Result<Cholesky<f64, nalgebra::Dyn>, Fault> {
     // Only the lower triangle is read, so the transpose of the view will not do.
-    Cholesky::new(owned(m))
-        .ok_or_else(|| Fault::domain(format!("{function} of a {} that is not positive definite", size(m))))
+    Cholesky::new(owned(m)).ok_or_else(|| {
+        Fault::domain(format!("{function} of a {} that is not positive definite", size(m))).hint(
+            "a covariance that is singular but for rounding is mended by its diagonal: `m + 1e-9 * identity(rows(m))`",
+        )
+    })
 }
 
 fn fits(a: &Matrix, length: usize, function: &str) -> Result<(), Fault> {
     if a.rows == length {
         return Ok(());
     }
-    Err(Fault::error(format!("{function} with a {} and a right side of length {length}", size(a))))
+    let fault = Fault::error(format!("{function} with a {} and a right side of length {length}", size(a)));
+    Err(fault.hint(format!("the right side must have length {}, one number for each row", a.rows)))
 }
 
 fn singular(function: &str) -> Fault {
     Fault::domain(format!("{function} with a singular matrix"))
+        .hint("some row follows from the others: the equations have no single solution")
 }
 
 /// Substitution for one right side after the other, each a column of `n` numbers in `x`.

@@ -2,6 +2,7 @@
 
 use super::Row;
 use super::arguments::{empty, real, same_length, take_ints, take_matrix, take_reals};
+use super::arith::overflow;
 use super::lists::order_reals;
 use crate::value::{Fault, Value};
 use std::sync::Arc;
@@ -18,7 +19,7 @@ pub(super) const ROWS: &[Row] = &[
         "The sum; an error where it overflows.\nexample: sum([1, 2]) == 3",
         |args| {
             let sum = take_ints(args, 0)?.iter().try_fold(0i64, |sum, n| sum.checked_add(*n));
-            sum.map(Value::Int).ok_or_else(|| Fault::error("the sum does not fit into a 64-bit integer"))
+            sum.map(Value::Int).ok_or_else(|| overflow("the sum"))
         },
     ),
     Row::general("fn sum(m: Matrix) -> Real", "The sum of all elements.\nexample: sum(identity(3)) == 3", |args| {
@@ -34,7 +35,7 @@ pub(super) const ROWS: &[Row] = &[
         "The product; an error where it overflows.\nexample: prod([2, 3]) == 6",
         |args| {
             let product = take_ints(args, 0)?.iter().try_fold(1i64, |product, n| product.checked_mul(*n));
-            product.map(Value::Int).ok_or_else(|| Fault::error("the product does not fit into a 64-bit integer"))
+            product.map(Value::Int).ok_or_else(|| overflow("the product"))
         },
     ),
     Row::general(
@@ -53,7 +54,7 @@ pub(super) const ROWS: &[Row] = &[
         let mut xs = take_ints(args, 0)?;
         let mut sum = 0i64;
         for x in Arc::make_mut(&mut xs).iter_mut() {
-            sum = sum.checked_add(*x).ok_or_else(|| Fault::error("a sum does not fit into a 64-bit integer"))?;
+            sum = sum.checked_add(*x).ok_or_else(|| overflow("a sum"))?;
             *x = sum;
         }
         Ok(Value::Ints(xs))
@@ -265,7 +266,8 @@ fn cross(xs: &[f64], ys: &[f64]) -> f64 {
 
 fn variance(xs: &[f64], function: &str) -> Result<f64, Fault> {
     if xs.len() < 2 {
-        return Err(Fault::error(format!("{function} needs two numbers or more, found {}", xs.len())));
+        let fault = Fault::error(format!("{function} needs two numbers or more, found {}", xs.len()));
+        return Err(fault.hint("test the length first: `if len(xs) > 1 { … } else { … }`"));
     }
     Ok(cross(xs, xs) / (xs.len() - 1) as f64)
 }
@@ -275,7 +277,8 @@ fn quantiles(xs: &mut Arc<Vec<f64>>, qs: &[f64], function: &str) -> Result<Vec<f
         return Err(empty(function));
     }
     if let Some(q) = qs.iter().find(|q| !(0.0..=1.0).contains(*q)) {
-        return Err(Fault::error(format!("expected a probability, found {q}")));
+        return Err(Fault::error(format!("expected a probability, found {q}"))
+            .hint("a quantile is asked by a number from 0 to 1"));
     }
     if xs.iter().any(|x| x.is_nan()) {
         return Ok(vec![f64::NAN; qs.len()]);

@@ -286,11 +286,13 @@ fn top_level(infer: &mut Infer<'_>, item: ItemId) -> super::table::Ty {
             declared
         }
         ItemKind::Test { body, .. } => {
+            infer.outside_model = true;
             infer.discarded_block(body);
             Ty::UNIT
         }
         ItemKind::Stmt(stmt) => {
             infer.top_level = true;
+            infer.outside_model = true;
             match &stmt.kind {
                 StmtKind::Expr(value) | StmtKind::Return(value) => infer.expr(*value, None),
                 _ => {

@@ -114,19 +114,21 @@ impl Env {
         self.scopes[0].types.get(&name).copied()
     }
 
-    /// Every name that can be seen from a scope, for suggestions.
+    /// Every name that can be seen from a scope, for suggestions: those of the nearest scope first, the library's last.
     pub fn visible(&self, scope: ScopeId) -> Vec<&'static str> {
         let mut found: Vec<&'static str> = Vec::new();
         let mut at = Some(scope);
         while let Some(id) = at {
             let scope = &self.scopes[id.0 as usize];
-            found.extend(scope.names.keys().map(|name| name.as_str()));
+            let mut names: Vec<&'static str> = scope.names.keys().map(|name| name.as_str()).collect();
+            names.sort_unstable();
+            found.extend(names);
             at = scope.parent;
         }
-        found.extend(self.library_names.iter().filter(|name| !name.starts_with("draw_")));
-        found.extend(super::domain::NAMES.iter().map(|(name, _)| *name));
-        found.sort_unstable();
-        found.dedup();
+        let library = self.library_names.iter().copied().filter(|name| !name.starts_with("draw_"));
+        let mut names: Vec<&'static str> = library.chain(super::domain::NAMES.iter().map(|(name, _)| *name)).collect();
+        names.sort_unstable();
+        found.extend(names);
         found
     }
 

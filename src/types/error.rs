@@ -12,6 +12,12 @@ use super::infer::LocalKind;
 use crate::source::{Diagnostic, Name, SourceMap, Span};
 use crate::syntax::ast::{Ast, Ident, ItemKind, StmtKind};
 
+/// An observation or weight of code that no inference runs.
+pub(crate) fn weight_outside_model(span: Span, what: &str) -> Diagnostic {
+    let error = Diagnostic::error(span, format!("`{what}` has no effect outside a model"));
+    error.hint("write it in a `model m { … }`, which `infer(m)` conditions; to check a fact write `assert`")
+}
+
 /// A random call where the program must be deterministic.
 pub(crate) fn random_where_deterministic(origin: Span, demand: Option<(Span, &'static str)>) -> Diagnostic {
     match demand {

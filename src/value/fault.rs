@@ -63,11 +63,55 @@ impl Fault {
         self
     }
 
+    /// The distribution and the parameter of it that lies outside its domain.
+    pub fn parameter(&self) -> Option<(&str, &str)> {
+        if self.kind == FaultKind::Domain { parameter_of(&self.message) } else { None }
+    }
+
     /// Fills in the place unless a smaller one is already known.
     pub fn at(mut self, span: Span) -> Fault {
         if self.span == Span::NONE {
             self.span = span;
         }
         self
+    }
+}
+
+/// Arrays and matrices of more elements (one gibibyte of numbers) are refused, lest a slip end the process.
+const LONGEST: i64 = 1 << 27;
+
+/// The length of an array about to be made; nothing where it is negative.
+///
+/// # Errors
+/// When memory should not be spent on so many elements.
+pub fn check_length(n: i64) -> Result<usize, Fault> {
+    if n > LONGEST {
+        let fault = Fault::limit(format!("an array of {n} elements is too long: the limit is {LONGEST}"));
+        return Err(fault.hint("is a length or a range computed wrongly?"));
+    }
+    Ok(n.max(0) as usize)
+}
+
+/// What is said of a parameter outside its domain, as in "the parameter `sigma` of Normal must be positive".
+pub fn parameter_message(distribution: &str, parameter: &str, must: &str) -> String {
+    format!("the parameter `{parameter}` of {distribution} {must}")
+}
+
+/// The distribution and the parameter that a [`parameter_message`] names.
+fn parameter_of(message: &str) -> Option<(&str, &str)> {
+    let (parameter, rest) = message.strip_prefix("the parameter `")?.split_once("` of ")?;
+    Some((rest.split_once(' ')?.0, parameter))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_names_its_parameter() {
+        let fault = Fault::domain(parameter_message("Normal", "sigma", "must be positive") + ", found -1.0");
+        assert_eq!(fault.parameter(), Some(("Normal", "sigma")));
+        assert_eq!(Fault::domain("logdet with a singular matrix").parameter(), None);
+        assert_eq!(Fault::error("the parameter `a` of B is odd").parameter(), None);
     }
 }

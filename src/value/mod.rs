@@ -13,7 +13,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 pub use domain::Domain;
-pub use fault::Fault;
+pub use fault::{Fault, check_length};
 pub use generator::{Generator, Streams};
 pub use hash::{hash_value, same};
 pub use print::{short, to_json};

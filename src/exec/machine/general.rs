@@ -5,11 +5,8 @@ use super::lift;
 use super::run::{load, store};
 use crate::core::ir::Op;
 use crate::prim::Body;
-use crate::value::{Closure, DistValue, Fault, Generator, Matrix, Record, Value, Variant};
+use crate::value::{Closure, DistValue, Fault, Generator, Matrix, Record, Value, Variant, check_length};
 use std::sync::Arc;
-
-/// Arrays longer than this are refused: 1 GiB of numbers.
-const MAX_LENGTH: i64 = 1 << 27;
 
 /// The bits of a scalar value.
 #[inline]
@@ -20,14 +17,6 @@ pub fn bits(value: &Value) -> u64 {
         Value::Bool(b) => u64::from(*b),
         _ => 0,
     }
-}
-
-/// Checks the length of an array to be made.
-pub fn check_length(n: i64) -> Result<usize, Fault> {
-    if n > MAX_LENGTH {
-        return Err(Fault::limit(format!("an array of {n} elements is too large (at most {MAX_LENGTH})")));
-    }
-    Ok(n.max(0) as usize)
 }
 
 /// An empty array with room for `n` elements.
@@ -149,7 +138,8 @@ pub fn run(
             };
             let n = count.as_int().unwrap_or(0);
             if n < 0 {
-                return Err(Fault::error(format!("an array cannot have length {n}")));
+                return Err(Fault::error(format!("an array cannot have length {n}"))
+                    .hint("is the length computed from something empty?"));
             }
             fill(*kind, check_length(n)?, item)
         }
@@ -179,10 +169,7 @@ fn apply_update(root: &mut Value, steps: &[UpdateStep], value: Value, nums: &[u6
         UpdateStep::Index(i) => {
             let i = nums[i as usize] as i64;
             let place = |len: usize| {
-                usize::try_from(i)
-                    .ok()
-                    .filter(|i| *i < len)
-                    .ok_or_else(|| Fault::error(format!("index {i} is out of range for length {len}")))
+                usize::try_from(i).ok().filter(|i| *i < len).ok_or_else(|| super::run::out_of_range(i, len))
             };
             match (root, value) {
                 (Value::Reals(xs), Value::Real(x)) => {
@@ -309,7 +296,12 @@ fn widen(value: &Value) -> Result<Value, Fault> {
 
 fn range(low: i64, high: i64, len: usize) -> Result<std::ops::Range<usize>, Fault> {
     if low < 0 || high < low || high as u64 > len as u64 {
-        return Err(Fault::error(format!("the range {low}..{high} is out of range for length {len}")));
+        let fault = Fault::error(format!("the range {low}..{high} is out of range for length {len}"));
+        return Err(fault.hint(if high < low {
+            "a range goes from the smaller index up to, but not including, the larger"
+        } else {
+            "indices count from 0, and the end of a range is not included: `0..len(a)` is all of `a`"
+        }));
     }
     Ok(low as usize..high as usize)
 }
@@ -334,7 +326,7 @@ fn gather(a: &Value, indices: &[i64]) -> Result<Value, Fault> {
         for i in indices {
             match usize::try_from(*i).ok().and_then(|i| xs.get(i)) {
                 Some(x) => out.push(x.clone()),
-                None => return Err(Fault::error(format!("index {i} is out of range for length {}", xs.len()))),
+                None => return Err(super::run::out_of_range(*i, xs.len())),
             }
         }
         Ok(out)
@@ -349,7 +341,7 @@ fn gather(a: &Value, indices: &[i64]) -> Result<Value, Fault> {
             for i in indices {
                 match usize::try_from(*i).ok().filter(|i| *i < m.rows) {
                     Some(i) => data.extend_from_slice(m.row(i)),
-                    None => return Err(Fault::error(format!("row {i} is out of range for {} rows", m.rows))),
+                    None => return Err(super::run::out_of_range(*i, m.rows)),
                 }
             }
             Value::matrix(indices.len(), m.cols, data)
@@ -381,7 +373,10 @@ fn push(array: Value, item: Value) -> Result<Value, Fault> {
 }
 
 fn matmul(a: &Value, b: &Value) -> Result<Value, Fault> {
-    let mismatch = |a: String, b: String| Fault::error(format!("cannot multiply {a} by {b}"));
+    let mismatch = |a: String, b: String| {
+        Fault::error(format!("cannot multiply {a} by {b}"))
+            .hint("the columns on the left must be as many as the rows on the right; `transpose(m)` exchanges them")
+    };
     let matrix = |m: &Matrix| format!("a {} × {} matrix", m.rows, m.cols);
     let vector = |v: &[f64]| format!("a vector of length {}", v.len());
     Ok(match (a, b) {

@@ -38,7 +38,10 @@ pub fn integer_power(a: i64, b: i64) -> Result<i64, Fault> {
 pub fn integer_remainder(a: i64, b: i64) -> Result<i64, Fault> {
     match a.checked_rem(b) {
         Some(r) => Ok(if r != 0 && (r < 0) != (b < 0) { r + b } else { r }),
-        None if b == 0 => Err(Fault::error("remainder of a division by zero")),
+        None if b == 0 => {
+            let fault = Fault::error("remainder of a division by zero");
+            Err(fault.hint("test the divisor first: `if n != 0 { … } else { … }`"))
+        }
         None => Ok(0),
     }
 }
@@ -173,7 +176,8 @@ fn scalar_at(arg: &Value, k: usize) -> Value {
 fn scalar(callee: &LiftCallee, args: &[Value]) -> Result<Value, Fault> {
     let int = |k: usize| args.get(k).and_then(Value::as_int).unwrap_or(0);
     let real = |k: usize| args.get(k).and_then(Value::as_real).unwrap_or(f64::NAN);
-    let overflow = || Fault::error("integer overflow in an elementwise operation");
+    let overflow =
+        || Fault::error("integer overflow in an elementwise operation").hint("use reals: they have a wider range");
     Ok(match callee {
         LiftCallee::Op(op) => match op {
             Op::AddI => Value::Int(int(0).checked_add(int(1)).ok_or_else(overflow)?),

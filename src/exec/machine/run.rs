@@ -168,8 +168,9 @@ pub(super) fn store(nums: &mut [u64], objs: &mut [Value], slot: Slot, value: Val
     Ok(())
 }
 
+/// The fault of an index outside an array.
 #[cold]
-fn out_of_range(i: i64, len: usize) -> Fault {
+pub(super) fn out_of_range(i: i64, len: usize) -> Fault {
     let fault = Fault::error(format!("index {i} is out of range for length {len}"));
     if i < 0 {
         fault.hint("indices count from 0; `a[len(a) - 1]` is the last element")

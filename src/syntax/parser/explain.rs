@@ -425,6 +425,10 @@ pub(super) fn problems(rule: Rule, file: FileId, text: &str, layout: &Layout, ch
         // What was left open explains what closes nothing.
         diagnostics.retain(|diagnostic| !diagnostic.message.starts_with("unexpected"));
     }
+    // Nesting so deep is one mistake, whatever else it leads to.
+    if let Some(at) = chunk.problems.iter().position(|problem| matches!(problem, Problem::TooDeep { .. })) {
+        return diagnostics.drain(at..=at).collect();
+    }
     // A string that is not closed swallows brackets: what is said of those would mislead.
     if chunk.problems.iter().any(|problem| matches!(problem, Problem::OpenString { .. })) {
         diagnostics.retain(|diagnostic| diagnostic.message == "this text is never closed");

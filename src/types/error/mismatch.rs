@@ -97,7 +97,7 @@ fn hinted(
             error.hint(format!("write `{}`", text.parse::<f64>().unwrap_or(0.0)))
         }
         (Node::Real, Node::Int) if short => {
-            error.hint(format!("nothing is rounded by itself: `floor({text})` or `round({text})`"))
+            error.hint(format!("nothing is rounded by itself: `int({text})` cuts off, `int(round({text}))` rounds"))
         }
         (Node::Bool, Node::Real | Node::Int | Node::Literal) if short => {
             error.hint(format!("write `if {text} {{ 1 }} else {{ 0 }}`"))

@@ -135,7 +135,7 @@ pub(crate) fn bad_index(infer: &Infer<'_>, constraint: &Constraint, operand: Ope
     let text = infer.sources.text(span);
     let error = Diagnostic::error(span, format!("expected an index, Int or [Int], found {shown}"));
     match infer.table.node(operand.ty) {
-        Node::Real => error.hint(format!("nothing is rounded by itself: `floor({text})`")),
+        Node::Real => error.hint(format!("nothing is rounded by itself: `int({text})` cuts off the fraction")),
         Node::Array(_) => error.hint(format!(
             "to select by a condition write `[x for x in {} if …]`",
             infer.sources.text(constraint.span).split('[').next().unwrap_or("xs")

@@ -92,6 +92,9 @@ impl Infer<'_> {
                 self.drawn_into(dist, value, ty, target.root.name, target.root.span);
             }
             StmtKind::Observe { value, dist } => {
+                if self.outside_model {
+                    self.report(error::weight_outside_model(stmt.span, "observe"));
+                }
                 let dist = self.drawn_operand(*dist);
                 let hint = match self.table.node(dist.ty).clone() {
                     Node::Dist(value) if !self.table.is_unknown(value) => {

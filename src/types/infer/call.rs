@@ -5,6 +5,7 @@ use super::{CallRecord, Hint, Infer};
 use crate::source::{Name, Span, intern};
 use crate::syntax::ast::{Arg, ExprId, ExprKind};
 use crate::types::constraint::{Call, CallArg, Kind, Reason};
+use crate::types::env::Entity;
 use crate::types::error;
 use crate::types::scheme::{Callee, Candidate, SchemeParam, Use};
 use crate::types::table::{Node, Ty};
@@ -68,6 +69,14 @@ impl Infer<'_> {
             _ => return self.call_expression(expr, callee, &args),
         };
         match meaning {
+            Meaning::Definitions(candidates)
+                if self.outside_model
+                    && matches!(name.as_str(), "observe" | "factor" | "condition")
+                    && matches!(self.env.lookup(self.scope, name), [Entity::Prim(_)]) =>
+            {
+                self.report(error::weight_outside_model(self.span(expr), name.as_str()));
+                self.call_definition(expr, callee, name, candidates, args)
+            }
             Meaning::Definitions(candidates) => self.call_definition(expr, callee, name, candidates, args),
             Meaning::Unknown => {
                 let span = self.span(callee);

@@ -102,6 +102,8 @@ pub(crate) struct Infer<'a> {
     pub draws_allowed: bool,
     /// Whether statements bind globals.
     pub top_level: bool,
+    /// Whether the code belongs to no function or model, so that weights have no effect.
+    pub outside_model: bool,
     /// Whether open numbers are taken as real even beside integers.
     pub lenient: bool,
     pub group: HashMap<ItemId, Arc<Mono>>,
@@ -140,6 +142,7 @@ impl<'a> Infer<'a> {
             depth: 0,
             draws_allowed: scope == ScopeId::LIBRARY,
             top_level: false,
+            outside_model: false,
             lenient: false,
             group: HashMap::new(),
             record: Record::default(),
@@ -222,7 +225,7 @@ impl<'a> Infer<'a> {
     }
 
     pub fn local_names(&self) -> impl Iterator<Item = &'static str> + '_ {
-        self.locals.iter().map(|local| local.name.as_str())
+        self.locals.iter().rev().map(|local| local.name.as_str())
     }
 
     pub fn depth(&self) -> u32 {
@@ -233,12 +236,14 @@ impl<'a> Infer<'a> {
     pub fn in_function<T>(&mut self, effect: Eff, inside: impl FnOnce(&mut Self) -> T) -> T {
         let around = std::mem::replace(&mut self.around, effect);
         let top_level = std::mem::replace(&mut self.top_level, false);
+        let outside_model = std::mem::replace(&mut self.outside_model, false);
         let mark = self.mark_locals();
         self.depth += 1;
         let result = inside(self);
         self.depth -= 1;
         self.pop_locals(mark);
         self.top_level = top_level;
+        self.outside_model = outside_model;
         self.around = around;
         result
     }

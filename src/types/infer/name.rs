@@ -176,8 +176,9 @@ impl Infer<'_> {
     }
 
     pub fn unknown_name(&mut self, span: Span, name: Name) {
-        let mut visible = self.env.visible(self.scope);
-        visible.extend(self.local_names());
+        // Of equally near names the innermost is meant.
+        let mut visible: Vec<&'static str> = self.local_names().collect();
+        visible.extend(self.env.visible(self.scope));
         let suggestion = crate::types::suggest::name(name.as_str(), &visible);
         let diagnostic = error::unknown_name(span, name, suggestion, domain::member(name.as_str()).is_some());
         self.report(diagnostic);
