@@ -115,7 +115,7 @@ pub fn run_method(
             let steps = integer(options, "steps").filter(|n| *n > 0).map(|n| n as usize);
             let chains = count(options, "chains", 4)?;
             let options = mh::Options { draws, warmup, chains, steps, all, tries: 10_000 };
-            mh::mh(|| TracedView::new(model.clone()), options, random)?
+            mh::mh(&TracedView::new(model.clone()), options, random)?
         }
         "smc" => {
             let name = options.iter().rev().find(|(n, _)| n == "resampler").map(|(_, v)| v.to_string());

@@ -29,10 +29,9 @@ pub struct Options {
 }
 
 /// A chain in progress.
-pub struct Sampler<T> {
-    view: T,
-    trace: Trace,
-    next: Trace,
+pub struct Sampler<'v, T: Traced> {
+    view: &'v T,
+    state: T::State,
     /// By the number of a choice's info.
     tunings: Vec<Option<Tuning>>,
     adapting: bool,
@@ -42,20 +41,18 @@ pub struct Sampler<T> {
     pub accepted: u64,
 }
 
-impl<T: Traced> Sampler<T> {
+impl<'v, T: Traced> Sampler<'v, T> {
     /// A chain at a first trace of positive weight.
-    pub fn start(mut view: T, tries: usize, random: &mut dyn Random) -> Result<Sampler<T>, Fault> {
-        let mut trace = Trace::default();
+    pub fn start(view: &'v T, tries: usize, random: &mut dyn Random) -> Result<Sampler<'v, T>, Fault> {
         let mut refused: BTreeMap<u32, usize> = BTreeMap::new();
         let mut domain_faults = 0;
         let mut example: Option<String> = None;
         for _ in 0..tries {
-            match view.generate(random, &mut trace)? {
-                Ok(()) => {
+            match view.generate(random)? {
+                Ok(state) => {
                     return Ok(Sampler {
                         view,
-                        trace,
-                        next: Trace::default(),
+                        state,
                         tunings: Vec::new(),
                         adapting: false,
                         domain_faults,
@@ -83,7 +80,7 @@ impl<T: Traced> Sampler<T> {
 
     /// The current trace.
     pub fn trace(&self) -> &Trace {
-        &self.trace
+        self.view.trace(&self.state)
     }
 
     /// Adapts step sizes from now on, or stops doing so.
@@ -92,12 +89,11 @@ impl<T: Traced> Sampler<T> {
     }
 
     fn tuning(&mut self, index: usize) -> usize {
-        let choice = &self.trace.choices[index];
+        let choice = &self.view.trace(&self.state).choices[index];
         let info = choice.info as usize;
         if self.tunings.len() <= info {
             self.tunings.resize(info + 1, None);
         }
-        let support = &self.view.infos()[info].support;
         let stale = self.tunings[info].as_ref().is_none_or(|t| {
             // A choice whose size changed starts its tuning anew.
             choice.value.array_len().is_some_and(|n| {
@@ -111,67 +107,55 @@ impl<T: Traced> Sampler<T> {
             })
         });
         if stale {
+            let support = &self.view.infos(&self.state).get(choice.info).support;
             self.tunings[info] = Some(Tuning::new(support, &choice.value));
         }
         info
     }
 
-    /// How many choices may be moved: not those that no weight depends on.
-    fn movable(trace: &Trace) -> usize {
-        trace.choices.iter().filter(|c| !c.forward).count()
-    }
-
-    /// One step. The trace is left as it was when the proposal is refused.
+    /// One step. The state is left as it was when the proposal is refused.
     pub fn step(&mut self, random: &mut dyn Random) -> Result<(), Fault> {
         self.steps += 1;
-        let count = Self::movable(&self.trace);
+        let count = self.trace().movable.len();
         if count == 0 {
             return self.refresh(random);
         }
-        let pick = uniform_index(count, random);
-        let all = self.trace.choices.len() == count;
-        let index = if all {
-            pick
-        } else {
-            let mut movable = self.trace.choices.iter().enumerate().filter(|(_, c)| !c.forward);
-            movable.nth(pick).map_or(0, |(k, _)| k)
-        };
+        let index = self.trace().movable[uniform_index(count, random)] as usize;
         let info = self.tuning(index);
-        let can_draw = self.view.infos()[info].can_draw;
         let Some(tuning) = self.tunings[info].as_ref() else { return Ok(()) };
-        let (kind, units) = (tuning.kind, tuning.units);
-        let local = match (kind, can_draw) {
+        let known = self.view.infos(&self.state).get(info as u32);
+        let local = match (tuning.kind, known.can_draw) {
             (Move::None, _) => false,
             (_, false) => true,
             // Both kinds of proposal are valid alone; a mixture with fixed probabilities is as well.
             _ => random.flip(0.8),
         };
-        let unit = if local && units > 1 { uniform_index(units, random) } else { 0 };
-        let change = if local {
-            let support = std::sync::Arc::clone(&self.view.infos()[info].support);
-            propose(tuning, unit, &support, &self.trace.choices[index].value, random)?
-                .map(|p| (p.value, p.log_ratio, None))
+        let unit = if local && tuning.units > 1 { uniform_index(tuning.units, random) } else { 0 };
+        let proposed = if local {
+            let value = &self.view.trace(&self.state).choices[index].value;
+            propose(tuning, unit, &known.support, value, random)?.map(|p| (Some(p.value), p.log_ratio))
         } else {
-            self.view.draw_choice(random, &self.trace, index)?.map(|(value, logp)| (value, 0.0, Some(logp)))
+            known.can_draw.then_some((None, 0.0))
         };
         let mut acceptance = 0.0;
         let mut accepted = false;
-        if let Some((value, log_ratio, forward)) = change {
-            let Sampler { view, trace, next, .. } = self;
-            let result = view.update(random, trace, Some((index, value)), next)?;
+        if let Some((value, log_ratio)) = proposed {
+            let Sampler { view, state, .. } = self;
+            let result = match value {
+                Some(value) => view.propose(state, &[(index, value)], &[], random)?,
+                // A draw from the prior: the choices before it are the same, so the way back draws from it too.
+                None => view.propose(state, &[], &[index], random)?,
+            };
             match result {
                 Ok(update) => {
-                    let mut log_alpha = next.log_joint() - trace.log_joint() + log_ratio;
-                    if let Some(forward) = forward {
-                        // A draw from the prior: the choices before it are the same, so the way back draws from it too.
-                        log_alpha += trace.choices[index].logp - forward;
-                    }
-                    log_alpha += update.stale - update.fresh;
-                    log_alpha += (count as f64).ln() - (Self::movable(next) as f64).ln();
+                    let picked = (update.before as f64).ln() - (update.after as f64).ln();
+                    let log_alpha = update.log_ratio() + log_ratio + picked;
                     acceptance = if log_alpha >= 0.0 { 1.0 } else { log_alpha.exp() };
-                    if random.flip(acceptance) {
-                        std::mem::swap(trace, next);
-                        accepted = true;
+                    accepted = random.flip(acceptance);
+                    if accepted {
+                        view.accept(state);
+                    } else {
+                        view.reject(state);
                     }
                 }
                 Err(Dead::Zero(_)) => {}
@@ -194,30 +178,28 @@ impl<T: Traced> Sampler<T> {
 
     /// A model without choices that weights depend on: each step is a new run.
     fn refresh(&mut self, random: &mut dyn Random) -> Result<(), Fault> {
-        let Sampler { view, trace, .. } = self;
-        let _ = view.predict(random, trace)?;
+        let _ = self.view.predict(&mut self.state, random)?;
         self.accepted += 1;
         Ok(())
     }
 
-    /// The value of the current trace, with the choices drawn anew that no weight depends on.
-    pub fn value(&mut self, random: &mut dyn Random) -> Result<(Value, Vec<(String, Value)>), Fault> {
-        let Sampler { view, trace, .. } = self;
-        let _ = view.predict(random, trace)?;
-        let named: Vec<(String, Value)> = self
-            .trace
-            .choices
-            .iter()
-            .map(|c| (self.view.infos()[c.info as usize].name.clone(), c.value.clone()))
-            .filter(|(name, _)| !name.ends_with("(unnamed)"))
-            .collect();
-        Ok((self.trace.value.clone(), named))
+    /// What the current trace returns, with the choices drawn anew that no weight depends on.
+    pub fn value(&mut self, random: &mut dyn Random) -> Result<Value, Fault> {
+        let _ = self.view.predict(&mut self.state, random)?;
+        Ok(self.view.value(&self.state))
+    }
+
+    /// The choices of the current trace that the user named.
+    pub fn named(&self) -> Vec<(String, Value)> {
+        let infos = self.view.infos(&self.state);
+        let choices = self.trace().choices.iter().map(|c| (infos.get(c.info), c));
+        choices.filter(|(info, _)| info.named).map(|(info, c)| (info.name.clone(), c.value.clone())).collect()
     }
 
     /// Acceptance rates by choice.
     pub fn acceptance(&self) -> BTreeMap<String, (u64, u64)> {
         let mut rates = BTreeMap::new();
-        for (info, tuning) in self.view.infos().iter().zip(&self.tunings) {
+        for (info, tuning) in self.view.infos(&self.state).all().iter().zip(&self.tunings) {
             if let Some(tuning) = tuning {
                 let entry: &mut (u64, u64) = rates.entry(info.name.clone()).or_default();
                 entry.0 += tuning.accepted;
@@ -246,7 +228,7 @@ struct Ran {
     moved: bool,
 }
 
-fn run_chain<T: Traced>(view: T, options: &Options, random: &mut dyn Random) -> Result<Ran, Fault> {
+fn run_chain<T: Traced>(view: &T, options: &Options, random: &mut dyn Random) -> Result<Ran, Fault> {
     let mut sampler = Sampler::start(view, options.tries, random)?;
     let mut chain = Chain::default();
     let mut named = Vec::new();
@@ -277,9 +259,12 @@ fn run_chain<T: Traced>(view: T, options: &Options, random: &mut dyn Random) -> 
         if round < options.warmup {
             continue;
         }
-        let (value, choices) = sampler.value(random)?;
+        let value = sampler.value(random)?;
         joint.push(sampler.trace().log_joint());
-        if matches!(value, Value::Unit) && !choices.is_empty() {
+        // Names cost more than a step: they are collected only where they are kept.
+        let unit = matches!(value, Value::Unit);
+        let choices = if unit || options.all { sampler.named() } else { Vec::new() };
+        if unit && !choices.is_empty() {
             chain.draws.push(named_record(choices.clone()));
         } else {
             chain.draws.push(value);
@@ -307,25 +292,21 @@ fn sweep(trace: &Trace) -> usize {
         Value::Matrix(m) => m.data.len(),
         value => value.array_len().unwrap_or(1),
     };
-    trace.choices.iter().filter(|c| !c.forward).map(|c| size(&c.value)).sum::<usize>().max(1)
+    trace.movable.iter().map(|k| size(&trace.choices[*k as usize].value)).sum::<usize>().max(1)
 }
 
-/// Runs chains; `view` makes a view for each.
-pub fn mh<T: Traced + Send>(
-    view: impl Fn() -> T + Sync,
-    options: Options,
-    random: &mut dyn Random,
-) -> Result<Posterior, Fault> {
+/// Runs chains.
+pub fn mh<T: Traced>(view: &T, options: Options, random: &mut dyn Random) -> Result<Posterior, Fault> {
     let ran: Vec<Ran> = match random.generator() {
         Some(generator) => {
             let base = generator.stream(0x6d68);
             generator.next_u64();
             (0..options.chains.max(1))
                 .into_par_iter()
-                .map(|k| run_chain(view(), &options, &mut Production(base.stream(k as u64))))
+                .map(|k| run_chain(view, &options, &mut Production(base.stream(k as u64))))
                 .collect::<Result<_, _>>()?
         }
-        None => (0..options.chains.max(1)).map(|_| run_chain(view(), &options, random)).collect::<Result<_, _>>()?,
+        None => (0..options.chains.max(1)).map(|_| run_chain(view, &options, random)).collect::<Result<_, _>>()?,
     };
     let mut rates: BTreeMap<String, (u64, u64)> = BTreeMap::new();
     let mut chains = Vec::new();

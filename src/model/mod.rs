@@ -4,13 +4,14 @@
 
 pub mod density;
 pub mod random;
+pub mod traced;
 
-use crate::value::{Domain, Fault, Generator, Streams, Value};
+use crate::value::{Fault, Generator, Streams, Value};
 use std::hash::Hasher;
-use std::sync::Arc;
 
 pub use density::{Density, Evaluate};
 pub use random::{Exact, Production, Random, every_outcome};
+pub use traced::{Choice, ChoiceInfo, Infos, Trace, Traced, Update};
 
 /// The result of a run: a value and the log of its unnormalised weight (−∞ for a run that a condition refused).
 #[derive(Clone, Debug)]
@@ -34,84 +35,6 @@ pub enum Dead {
 pub trait Forward {
     /// Runs once, drawing every choice from its distribution. A run whose weight is zero gives the reason.
     fn run(&mut self, random: &mut dyn Random) -> Result<Result<Weighted, Dead>, Fault>;
-}
-
-/// What is known of a choice for the purpose of proposals.
-#[derive(Clone, Debug)]
-pub struct ChoiceInfo {
-    pub address: u64,
-    /// The choice's name in words.
-    pub name: String,
-    pub support: Arc<Domain>,
-    /// Whether its distribution can be drawn from.
-    pub can_draw: bool,
-}
-
-/// One choice of a trace.
-#[derive(Clone, Debug)]
-pub struct Choice {
-    pub address: u64,
-    /// Counts in the table of [`ChoiceInfo`]s of the view.
-    pub info: u32,
-    pub value: Value,
-    pub logp: f64,
-    /// No weight depends on it: never proposed, drawn anew for output.
-    pub forward: bool,
-}
-
-/// All choices of one run, in the order in which they were made.
-#[derive(Clone, Debug, Default)]
-pub struct Trace {
-    pub choices: Vec<Choice>,
-    /// The sum of the log weights of observations and factors.
-    pub log_weight: f64,
-    /// The sum of the log densities of the choices.
-    pub log_prior: f64,
-    pub value: Value,
-}
-
-impl Trace {
-    /// The unnormalised log density of the run.
-    pub fn log_joint(&self) -> f64 {
-        self.log_prior + self.log_weight
-    }
-}
-
-/// What changed when a trace was updated.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Update {
-    /// The log density of the choices that were drawn anew.
-    pub fresh: f64,
-    /// The log density of the old choices that were not reused.
-    pub stale: f64,
-}
-
-/// A model whose choices have addresses.
-pub trait Traced {
-    /// Draws a first trace; choices that cannot be drawn start at a random place of their support.
-    fn generate(&mut self, random: &mut dyn Random, trace: &mut Trace) -> Result<Result<(), Dead>, Fault>;
-    /// Runs with the choices of `old`, of which one may be given another value, into `new`.
-    /// Choices that `old` lacks are drawn anew; so are those that would have density zero, if the way back would draw them too.
-    fn update(
-        &mut self,
-        random: &mut dyn Random,
-        old: &Trace,
-        change: Option<(usize, Value)>,
-        new: &mut Trace,
-    ) -> Result<Result<Update, Dead>, Fault>;
-    /// A draw of choice `index` from its distribution given the choices before it.
-    fn draw_choice(
-        &mut self,
-        random: &mut dyn Random,
-        trace: &Trace,
-        index: usize,
-    ) -> Result<Option<(Value, f64)>, Fault>;
-    /// Draws the forward-only choices anew, all else as in the trace.
-    fn predict(&mut self, random: &mut dyn Random, trace: &mut Trace) -> Result<Result<(), Dead>, Fault>;
-    /// What is known of the choices met so far.
-    fn infos(&self) -> &[ChoiceInfo];
-    /// The name in words of a site that weighs.
-    fn site_name(&self, site: u32) -> String;
 }
 
 /// How far a suspended run got.

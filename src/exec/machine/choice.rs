@@ -13,6 +13,47 @@ pub(super) enum Member {
     Logp(Value),
 }
 
+/// The arguments of the distributions of a list of choices, to see whether they changed.
+#[derive(Clone, Debug, Default)]
+pub struct Arguments {
+    nums: Vec<u64>,
+    objs: Vec<Value>,
+    /// Where those of each choice end.
+    ends: Vec<(u32, u32)>,
+}
+
+impl Arguments {
+    /// Forgets all.
+    pub fn clear(&mut self) {
+        self.nums.clear();
+        self.objs.clear();
+        self.ends.clear();
+    }
+
+    /// Ends the arguments of a choice.
+    pub fn end(&mut self) {
+        self.ends.push((self.nums.len() as u32, self.objs.len() as u32));
+    }
+
+    fn of(&self, choice: usize) -> Option<(&[u64], &[Value])> {
+        let (nums, objs) = *self.ends.get(choice)?;
+        let (first, second) = choice.checked_sub(1).map_or((0, 0), |k| self.ends[k]);
+        Some((&self.nums[first as usize..nums as usize], &self.objs[second as usize..objs as usize]))
+    }
+
+    /// Whether choice `a` of this list has the arguments that choice `b` has in the other.
+    pub fn same_at(&self, a: usize, other: &Arguments, b: usize) -> bool {
+        match (self.of(a), other.of(b)) {
+            (Some((nums, objs)), Some((old_nums, old_objs))) => {
+                nums == old_nums
+                    && objs.len() == old_objs.len()
+                    && objs.iter().zip(old_objs).all(|(new, old)| crate::value::same(new, old))
+            }
+            _ => false,
+        }
+    }
+}
+
 impl Machine {
     /// Pushes a member of the distribution of a choice.
     #[allow(clippy::too_many_arguments)]
@@ -147,6 +188,54 @@ impl Machine {
                 _ => true,
             },
             _ => true,
+        }
+    }
+
+    /// Appends the distribution of the choice where the machine is paused, and its arguments, to a list.
+    #[inline]
+    pub fn choice_arguments(&self, code: &Code, func: u32, sample: u32, to: &mut Arguments) -> Result<(), Fault> {
+        let frame = self.frames[self.frames.len() - 1];
+        let func = &code.funcs[func as usize];
+        let nums = &self.nums[frame.num_base as usize..];
+        let objs = &self.objs[frame.obj_base as usize..];
+        match &func.samples[sample as usize].dist {
+            DistArg::Known { dist, args } => {
+                to.nums.push(u64::from(*dist));
+                to.nums.extend(args.nums.iter().map(|n| nums[*n as usize]));
+                to.objs.extend(args.objs.iter().map(|o| object(objs, &func.constants, *o).clone()));
+            }
+            DistArg::Value(o) => to.objs.push(object(objs, &func.constants, *o).clone()),
+        }
+        Ok(())
+    }
+
+    /// The distribution of the choice where the machine is paused, and its arguments in the order of its parameters.
+    pub fn choice_distribution(&self, code: &Code, func: u32, sample: u32) -> Result<(u32, Vec<Value>), Fault> {
+        let frame = self.frames[self.frames.len() - 1];
+        let caller = &code.funcs[func as usize];
+        match &caller.samples[sample as usize].dist {
+            DistArg::Known { dist, args } => {
+                let nums = &self.nums[frame.num_base as usize..];
+                let objs = &self.objs[frame.obj_base as usize..];
+                let logp = &code.funcs[code.dists[*dist as usize].logp as usize];
+                let (mut numbers, mut objects) = (args.nums.iter(), args.objs.iter());
+                let params = logp.params.len().saturating_sub(1);
+                let mut number = || numbers.next().map_or(0, |n| nums[*n as usize]);
+                let args = logp.params[..params].iter().map(|slot| match slot {
+                    Slot::Unit => Value::Unit,
+                    Slot::Real(_) => Value::Real(f64::from_bits(number())),
+                    Slot::Int(_) => Value::Int(number() as i64),
+                    Slot::Bool(_) => Value::Bool(number() != 0),
+                    Slot::Obj(_) => {
+                        objects.next().map(|o| object(objs, &caller.constants, *o).clone()).unwrap_or_default()
+                    }
+                });
+                Ok((*dist, args.collect()))
+            }
+            DistArg::Value(o) => {
+                let dist = self.dist_value(code, func, frame, *o)?;
+                Ok((dist.dist, dist.args.clone()))
+            }
         }
     }
 

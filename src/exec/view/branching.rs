@@ -9,7 +9,7 @@ use std::hash::Hasher;
 use std::sync::Arc;
 
 /// Choices with more outcomes than this are not enumerated.
-const MOST_OUTCOMES: f64 = 100_000.0;
+pub(super) const MOST_OUTCOMES: f64 = 100_000.0;
 /// A countable choice is followed until this much of its probability is left.
 const TAIL: f64 = 1e-15;
 

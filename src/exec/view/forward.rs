@@ -52,7 +52,9 @@ impl ForwardView {
                     return Ok(Err(Dead::Zero(score_site(code, func, score))));
                 }
                 Event::Host { func, host } if drawing => model.call_host_drawing(machine, func, host)?,
-                Event::Host { func, host } => model.call_host(machine, func, host, random)?,
+                Event::Host { func, host } => {
+                    model.call_host(machine, func, host, random)?;
+                }
                 Event::Printed => model.flush(machine),
                 event => return Err(unexpected(event)),
             }

@@ -51,20 +51,21 @@ impl Model {
         }
     }
 
-    /// Executes the host function at which a machine is paused.
-    fn call_host(&self, machine: &mut Machine, func: u32, host: u32, random: &mut dyn Random) -> Result<(), Fault> {
+    /// Executes the host function at which a machine is paused, and gives its result.
+    fn call_host(&self, machine: &mut Machine, func: u32, host: u32, random: &mut dyn Random) -> Result<Value, Fault> {
         let name = self.code.funcs[func as usize].hosts[host as usize].name;
         let args = machine.host_args(&self.code, func, host);
         let value =
             self.host.call(&self.code, name, args, random).map_err(|fault| machine.fault_here(&self.code, fault))?;
-        machine.supply_host(&self.code, func, host, value)
+        machine.supply_host(&self.code, func, host, value.clone())?;
+        Ok(value)
     }
 
     /// As [`Model::call_host`], with the randomness of the machine's own generator.
     fn call_host_drawing(&self, machine: &mut Machine, func: u32, host: u32) -> Result<(), Fault> {
         let mut random = Production(machine.generator.stream(0x6d65_7468_6f64));
         machine.generator.next_u64();
-        self.call_host(machine, func, host, &mut random)
+        self.call_host(machine, func, host, &mut random).map(|_| ())
     }
 
     /// Passes on what a machine printed.

@@ -102,7 +102,7 @@ impl SteppedView {
                     machine.supply(code, func, sample, value)?;
                 }
                 Event::Host { func, host } => match &mut random {
-                    Some(random) => model.call_host(machine, func, host, *random)?,
+                    Some(random) => model.call_host(machine, func, host, *random).map(|_| ())?,
                     None => model.call_host_drawing(machine, func, host)?,
                 },
                 Event::Printed => model.flush(machine),
