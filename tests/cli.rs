@@ -474,6 +474,8 @@ add(1,
   2)
 :type xs
 :type twice(2)
+:type Normal
+:type map
 undefined
 xs[9]
 \"text\"
@@ -493,10 +495,12 @@ xs
 3
 xs : [Int]
 [1, 2, 3] : [Int]
-add : (Int, Int) -> Int
+add : (a: Int, b: Int) -> Int
 3
 xs : [Int]
 twice(2) : Int
+Normal : (mu: Real, sigma: Positive) -> Dist<Real>
+map : (xs: [a], f: (a) ~> b) -> [b], random where `f` is
 "text"
 {a: 1.5, b: (true, "x")} : {a: Real, b: (Bool, String)}
 <posterior by enumerate: exact, 2 values>

@@ -137,9 +137,9 @@ fn later_entries_hide_earlier_ones() {
     assert!(session.add("let k = 2\nfn f(x: Real) = x + k").is_empty());
     assert!(session.add("let k = \"text\"").is_empty());
     assert_eq!(session.type_of("k"), "String");
-    assert_eq!(session.type_of("f"), "(Real) -> Real");
+    assert_eq!(session.type_of("f"), "(x: Real) -> Real");
     assert!(session.add("fn mean(x: Int) = x").is_empty());
-    assert_eq!(session.type_of("mean"), "(Int) -> Int");
+    assert_eq!(session.type_of("mean"), "(x: Int) -> Int");
     assert_eq!(session.add("mean([1.0])").len(), 1, "a definition of the session hides all of the library's");
     assert!(
         session.add("let k = [k]\nlet sd = sd([1, 2])").is_empty(),

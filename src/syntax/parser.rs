@@ -7,6 +7,7 @@ mod docs;
 mod explain;
 mod expr;
 mod hints;
+mod recover;
 mod returns;
 mod tree;
 
@@ -26,6 +27,9 @@ struct Grammar;
 
 /// Files beyond this many bytes are not read: places are 32-bit numbers.
 const MAX_BYTES: usize = 1 << 30;
+
+/// In so many wrong items of a file further mistakes are looked for.
+const MOST_SEARCHED: usize = 20;
 
 /// Nesting from which on the parser runs on a stack of its own.
 const DEEP: usize = 30;
@@ -105,9 +109,10 @@ fn parse_chunks(
 ) -> (Vec<ItemId>, Vec<Diagnostic>) {
     let mut items = Vec::with_capacity(layout.chunks.len());
     let mut diagnostics = Vec::new();
+    let mut wrong = 0;
     for chunk in &layout.chunks {
         let source = &layout.text[chunk.range.clone()];
-        let problems = explain::problems(Rule::chunk, file, text, layout, chunk);
+        let mut problems = explain::problems(Rule::chunk, file, text, layout, chunk);
         if problems.is_empty() {
             match Grammar::parse(Rule::chunk, source) {
                 Ok(mut pairs) => {
@@ -120,8 +125,12 @@ fn parse_chunks(
                     }
                     continue;
                 }
-                Err(_) => diagnostics.push(explain::failure(Rule::chunk, file, text, layout, chunk)),
+                Err(_) => problems.push(explain::failure(Rule::chunk, file, text, layout, chunk)),
             }
+        }
+        if wrong < MOST_SEARCHED {
+            wrong += 1;
+            problems.extend(recover::further(file, text, chunk.range.clone(), &problems));
         }
         diagnostics.extend(problems);
         let span = Span::new(file, chunk.range.start, chunk.range.end);

@@ -14,7 +14,7 @@ use super::library::Library;
 use super::typed::Typed;
 use crate::core::Type;
 use crate::source::{Diagnostic, Name, Severity, SourceMap, intern};
-use crate::syntax::ast::{Ast, BindId, ExprId, ItemId, ItemKind, PatternKind, Stmt, StmtKind, TypeId};
+use crate::syntax::ast::{Ast, BindId, ExprId, ItemId, ItemKind, PatternKind, Stmt, StmtKind, TypeExprKind, TypeId};
 use std::collections::{HashMap, HashSet};
 
 pub use instance::DistParam;
@@ -126,7 +126,7 @@ impl Checker {
         let entities = self.env.lookup(self.scope, name).to_vec();
         if entities.is_empty() {
             let scheme = self.env.domains.get(&name)?;
-            return Some(if scheme.params.is_empty() { scheme.render_result() } else { scheme.render() });
+            return Some(if scheme.params.is_empty() { scheme.render_result() } else { scheme.render(&[]) });
         }
         let mut texts = Vec::new();
         for entity in entities {
@@ -135,14 +135,34 @@ impl Checker {
                 Entity::Global { bind, .. } => self.env.globals.get(&bind).map(|ty| ty.to_string()),
                 Entity::Module(_) | Entity::Library => None,
                 Entity::Constructor(..) => {
-                    self.env.scheme(entity).map(|s| if s.params.is_empty() { s.render_result() } else { s.render() })
+                    self.env.scheme(entity).map(|s| if s.params.is_empty() { s.render_result() } else { s.render(&[]) })
                 }
-                _ => self.env.scheme(entity).map(|scheme| scheme.render()),
+                _ => {
+                    let domains = self.declared_domains(entity);
+                    self.env.scheme(entity).map(|scheme| scheme.render(&domains))
+                }
             };
             texts.extend(text);
         }
         self.found.clear();
         (!texts.is_empty()).then(|| texts.join("\n"))
+    }
+
+    /// The domains that the parameters of a definition are declared with, as they are written.
+    fn declared_domains(&self, entity: Entity) -> Vec<Option<String>> {
+        let (Entity::Fn(item) | Entity::Dist(item)) = entity else { return Vec::new() };
+        let params = match &self.ast.item(item).kind {
+            ItemKind::Fn(decl) => &decl.params,
+            ItemKind::Dist(decl) => &decl.params,
+            _ => return Vec::new(),
+        };
+        let written = |ty: TypeId| {
+            let node = self.ast.ty(ty);
+            let (TypeExprKind::Name(name, _) | TypeExprKind::Domain(name, _)) = &node.kind else { return None };
+            let known = super::domain::NAMES.iter().any(|(domain, _)| *domain == name.name.as_str());
+            known.then(|| self.sources.text(node.span).to_string())
+        };
+        params.iter().map(|param| param.ty.and_then(written)).collect()
     }
 
     /// The type of an expression in the scope of the session, as `:type` shows it.

@@ -246,27 +246,48 @@ impl Scheme {
         format!("({}) -> {}", params.join(", "), table.show_named(used.result, &mut namer))
     }
 
-    /// The type as `:type` shows it: `(Real, k: Int = 2) -> Real`.
-    pub fn render(&self) -> String {
+    /// The type as `:type` shows it: `(x: Real, k: Int = 2) -> Real`. The domains are those that the parameters were
+    /// declared with, where they were. A function parameter that takes random functions too is shown with `~>`.
+    pub fn render(&self, domains: &[Option<String>]) -> String {
         let mut table = Table::new();
         let mut ignored = Vec::new();
         let used = self.instantiate(&mut table, Span::NONE, &mut ignored);
         super::effect::settle(&mut table);
+        let random = |table: &Table| table.effect(used.effect) == Eff::RANDOM;
+        let by_itself = random(&table);
+        let mut through = None;
+        for param in &used.params {
+            let Node::Fn(_, effect, _) = *table.node(table.root(param.ty)) else { continue };
+            let effect = table.effect(effect);
+            if effect.0 >= Eff::SHARED {
+                let before = random(&table);
+                table.bind_effect(effect, Eff::RANDOM);
+                super::effect::settle(&mut table);
+                if !before && random(&table) {
+                    through = param.name;
+                }
+            }
+        }
         let mut namer = Namer::default();
         let params: Vec<String> = used
             .params
             .iter()
-            .map(|p| {
-                let ty = table.show_named(p.ty, &mut namer);
-                match (&p.default, p.name) {
-                    (Some(default), Some(name)) => format!("{name}: {ty} = {default}"),
-                    _ => ty,
-                }
+            .enumerate()
+            .map(|(k, param)| {
+                let ty = match domains.get(k) {
+                    Some(Some(domain)) => domain.clone(),
+                    _ => table.show_named(param.ty, &mut namer),
+                };
+                let name = param.name.map(|name| format!("{name}: ")).unwrap_or_default();
+                let default = param.default.as_ref().map(|default| format!(" = {default}")).unwrap_or_default();
+                format!("{name}{ty}{default}")
             })
             .collect();
-        let random = table.effect(used.effect) == Eff::RANDOM;
         let result = table.show_named(used.result, &mut namer);
-        let mut text = format!("({}) {} {result}", params.join(", "), if random { "~>" } else { "->" });
+        let mut text = format!("({}) {} {result}", params.join(", "), if by_itself { "~>" } else { "->" });
+        if let Some(name) = through.filter(|_| !by_itself) {
+            text.push_str(&format!(", random where `{name}` is"));
+        }
         let conditions = super::show_constraint::conditions(&table, &mut ignored, &mut namer);
         if !conditions.is_empty() {
             text.push_str(" where ");
