@@ -120,9 +120,8 @@ fn an_update_tells_what_the_way_back_needs() {
 
 #[test]
 fn a_choice_tells_its_distribution_outcomes_and_densities() {
-    let model = model(
-        "model m { n ~ Categorical([0.2, 0.3, 0.5]); x ~ Normal(n, 3); observe 1.0 ~ Normal(x, 1); return x }",
-    );
+    let model =
+        model("model m { n ~ Categorical([0.2, 0.3, 0.5]); x ~ Normal(n, 3); observe 1.0 ~ Normal(x, 1); return x }");
     let view = TracedView::new(model);
     let mut random = Production(Generator::new(3));
     let state = view.generate(&mut random).unwrap().unwrap();

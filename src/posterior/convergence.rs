@@ -5,7 +5,7 @@
 //! Chains are given as slices of equal meaning; those of unequal length are cut to the shortest.
 //! Fewer than four draws in a chain, or a NaN among them, give NaN.
 
-use std::f64::consts::PI;
+use super::autocovariance::Autocovariance;
 
 /// What [`diagnose`] finds out about one scalar variable.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -24,28 +24,41 @@ pub struct Convergence {
 
 /// All diagnostics of one variable.
 pub fn diagnose(chains: &[Vec<f64>]) -> Convergence {
+    let Some(chains) = valid(chains) else {
+        let none = f64::NAN;
+        return Convergence { mcse_mean: none, mcse_sd: none, ess_bulk: none, ess_tail: none, r_hat: none };
+    };
+    let halves = split(&chains);
+    let bulk = rank_normalise(&halves);
+    let sorted = sorted(&chains);
     Convergence {
-        mcse_mean: mcse_mean(chains),
-        mcse_sd: mcse_sd(chains),
-        ess_bulk: ess_bulk(chains),
-        ess_tail: ess_tail(chains),
-        r_hat: r_hat(chains),
+        mcse_mean: mcse_mean_of(&chains, &halves),
+        mcse_sd: mcse_sd_of(&chains),
+        ess_bulk: basic_ess(&bulk),
+        ess_tail: ess_quantile_of(&chains, &sorted, 0.05).min(ess_quantile_of(&chains, &sorted, 0.95)),
+        r_hat: r_hat_of(&halves, &bulk),
     }
 }
 
 /// Rank-normalised split R-hat: the larger of the one of the draws and the one of their distances from the median.
 /// One chain is enough, as it is split in two.
 pub fn r_hat(chains: &[Vec<f64>]) -> f64 {
-    let Some(halves) = split(chains) else { return f64::NAN };
-    let centre = median(&halves.concat());
-    let folded: Vec<Vec<f64>> = map(&halves, |x| (x - centre).abs());
-    let (bulk, tail) = (basic_r_hat(&rank_normalise(&halves)), basic_r_hat(&rank_normalise(&folded)));
+    valid(chains).map_or(f64::NAN, |chains| {
+        let halves = split(&chains);
+        r_hat_of(&halves, &rank_normalise(&halves))
+    })
+}
+
+fn r_hat_of(halves: &[Vec<f64>], bulk: &[Vec<f64>]) -> f64 {
+    let centre = quantile_of_sorted(&sorted(halves), 0.5);
+    let folded: Vec<Vec<f64>> = map(halves, |x| (x - centre).abs());
+    let (bulk, tail) = (basic_r_hat(bulk), basic_r_hat(&rank_normalise(&folded)));
     if tail.is_nan() { bulk } else { bulk.max(tail) }
 }
 
 /// Effective sample size of the bulk of the distribution.
 pub fn ess_bulk(chains: &[Vec<f64>]) -> f64 {
-    split(chains).map_or(f64::NAN, |halves| basic_ess(&rank_normalise(&halves)))
+    valid(chains).map_or(f64::NAN, |chains| basic_ess(&rank_normalise(&split(&chains))))
 }
 
 /// Effective sample size of the tails: the smaller of those of the 5 % and the 95 % quantile.
@@ -55,33 +68,40 @@ pub fn ess_tail(chains: &[Vec<f64>]) -> f64 {
 
 /// Effective sample size of the estimate of a quantile.
 pub fn ess_quantile(chains: &[Vec<f64>], probability: f64) -> f64 {
-    let Some(chains) = valid(chains) else { return f64::NAN };
-    let mut sorted = chains.concat();
-    sorted.sort_by(f64::total_cmp);
-    let limit = quantile_of_sorted(&sorted, probability);
-    let below = map(&chains, |x| f64::from(u8::from(x <= limit)));
-    split(&below).map_or(f64::NAN, |halves| basic_ess(&halves))
+    valid(chains).map_or(f64::NAN, |chains| ess_quantile_of(&chains, &sorted(&chains), probability))
+}
+
+fn ess_quantile_of(chains: &[Vec<f64>], sorted: &[f64], probability: f64) -> f64 {
+    let limit = quantile_of_sorted(sorted, probability);
+    basic_ess(&split(&map(chains, |x| f64::from(u8::from(x <= limit)))))
 }
 
 /// Effective sample size of the estimate of the mean.
 pub fn ess_mean(chains: &[Vec<f64>]) -> f64 {
-    split(chains).map_or(f64::NAN, |halves| basic_ess(&halves))
+    valid(chains).map_or(f64::NAN, |chains| basic_ess(&split(&chains)))
 }
 
 /// Monte Carlo standard error of the mean.
 pub fn mcse_mean(chains: &[Vec<f64>]) -> f64 {
-    let Some(chains) = valid(chains) else { return f64::NAN };
-    (variance(&chains.concat()) / ess_mean(&chains)).sqrt()
+    valid(chains).map_or(f64::NAN, |chains| mcse_mean_of(&chains, &split(&chains)))
+}
+
+fn mcse_mean_of(chains: &[Vec<f64>], halves: &[Vec<f64>]) -> f64 {
+    (variance(&chains.concat()) / basic_ess(halves)).sqrt()
 }
 
 /// Monte Carlo standard error of the standard deviation, by the delta method.
 pub fn mcse_sd(chains: &[Vec<f64>]) -> f64 {
-    let Some(chains) = valid(chains) else { return f64::NAN };
+    valid(chains).map_or(f64::NAN, |chains| mcse_sd_of(&chains))
+}
+
+fn mcse_sd_of(chains: &[Vec<f64>]) -> f64 {
     let centre = mean(&chains.concat());
-    let squares = map(&chains, |x| (x - centre) * (x - centre));
+    let squares = map(chains, |x| (x - centre) * (x - centre));
     let all = squares.concat();
     let spread = mean(&all);
-    let spread_variance = (mean(&all.iter().map(|x| x * x).collect::<Vec<_>>()) - spread * spread) / ess_mean(&squares);
+    let fourth = all.iter().map(|x| x * x).sum::<f64>() / all.len() as f64;
+    let spread_variance = (fourth - spread * spread) / basic_ess(&split(&squares));
     if spread == 0.0 { 0.0 } else { (spread_variance / spread / 4.0).sqrt() }
 }
 
@@ -132,37 +152,36 @@ fn valid(chains: &[Vec<f64>]) -> Option<Vec<Vec<f64>>> {
 }
 
 /// Both halves of every chain; the middle draw of an odd number is left out.
-fn split(chains: &[Vec<f64>]) -> Option<Vec<Vec<f64>>> {
-    let chains = valid(chains)?;
-    let half = chains.first()?.len() / 2;
+fn split(chains: &[Vec<f64>]) -> Vec<Vec<f64>> {
+    let half = chains.first().map_or(0, Vec::len) / 2;
     let firsts = chains.iter().map(|chain| chain[..half].to_vec());
     let seconds = chains.iter().map(|chain| chain[chain.len() - half..].to_vec());
-    Some(firsts.chain(seconds).collect())
+    firsts.chain(seconds).collect()
 }
 
-fn median(xs: &[f64]) -> f64 {
-    let mut sorted = xs.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    quantile_of_sorted(&sorted, 0.5)
+fn sorted(chains: &[Vec<f64>]) -> Vec<f64> {
+    let mut all = chains.concat();
+    all.sort_unstable_by(f64::total_cmp);
+    all
 }
 
 /// Normal scores of the ranks over all chains together; ties share their average rank (Blom 1958).
 fn rank_normalise(chains: &[Vec<f64>]) -> Vec<Vec<f64>> {
     let length = chains.first().map_or(0, Vec::len);
-    let all = chains.concat();
-    let mut order: Vec<usize> = (0..all.len()).collect();
-    order.sort_by(|a, b| all[*a].total_cmp(&all[*b]));
-    let mut scores = vec![0.0; all.len()];
+    // Numbers and their places lie together, so that sorting reads memory in order.
+    let mut order: Vec<(f64, u32)> = chains.iter().flatten().copied().zip(0..).collect();
+    order.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
+    let mut scores = vec![0.0; order.len()];
     let mut start = 0;
     while start < order.len() {
         let mut end = start + 1;
-        while end < order.len() && all[order[end]] == all[order[start]] {
+        while end < order.len() && order[end].0 == order[start].0 {
             end += 1;
         }
         let rank = (start + 1 + end) as f64 / 2.0;
-        let score = normal_quantile((rank - 0.375) / (all.len() as f64 + 0.25));
-        for index in &order[start..end] {
-            scores[*index] = score;
+        let score = normal_quantile((rank - 0.375) / (order.len() as f64 + 0.25));
+        for (_, place) in &order[start..end] {
+            scores[*place as usize] = score;
         }
         start = end;
     }
@@ -237,99 +256,6 @@ fn basic_ess(chains: &[Vec<f64>]) -> f64 {
     total / time.max(1.0 / total.log10())
 }
 
-/// Autocovariance averaged over chains. Most chains need few lags, which are summed directly;
-/// when more are asked for, one Fourier transform a chain gives all.
-struct Autocovariance {
-    centred: Vec<Vec<f64>>,
-    transformed: Option<Vec<f64>>,
-    direct_lags: usize,
-}
-
-impl Autocovariance {
-    fn new(chains: &[Vec<f64>]) -> Autocovariance {
-        let centred: Vec<Vec<f64>> = chains
-            .iter()
-            .map(|chain| {
-                let centre = mean(chain);
-                chain.iter().map(|x| x - centre).collect()
-            })
-            .collect();
-        let length = centred.first().map_or(0, Vec::len);
-        Autocovariance { centred, transformed: None, direct_lags: 16 + 8 * length.max(1).ilog2() as usize }
-    }
-
-    fn at(&mut self, lag: usize) -> f64 {
-        if lag <= self.direct_lags {
-            let sums = self.centred.iter().map(|xs| {
-                let products = xs.iter().zip(&xs[lag.min(xs.len())..]).map(|(a, b)| a * b);
-                products.sum::<f64>() / xs.len() as f64
-            });
-            return sums.sum::<f64>() / self.centred.len() as f64;
-        }
-        let all = self.transformed.get_or_insert_with(|| {
-            let length = self.centred.first().map_or(0, Vec::len);
-            let mut average = vec![0.0; length];
-            for xs in &self.centred {
-                for (sum, x) in average.iter_mut().zip(autocovariance(xs)) {
-                    *sum += x / self.centred.len() as f64;
-                }
-            }
-            average
-        });
-        all[lag]
-    }
-}
-
-/// Autocovariance at every lag by the Wiener–Khinchin theorem, padded so that it does not wrap around.
-fn autocovariance(centred: &[f64]) -> Vec<f64> {
-    let n = centred.len();
-    let size = (2 * n).next_power_of_two();
-    let mut re: Vec<f64> = centred.to_vec();
-    re.resize(size, 0.0);
-    let mut im = vec![0.0; size];
-    fourier(&mut re, &mut im);
-    for (a, b) in re.iter_mut().zip(im.iter_mut()) {
-        *a = *a * *a + *b * *b;
-        *b = 0.0;
-    }
-    // The power spectrum is even, so that the forward transform is the inverse one up to its scale.
-    fourier(&mut re, &mut im);
-    re.truncate(n);
-    re.iter().map(|x| x / size as f64 / n as f64).collect()
-}
-
-/// In-place radix-2 Fourier transform; the length is a power of two.
-fn fourier(re: &mut [f64], im: &mut [f64]) {
-    let n = re.len();
-    let bits = n.trailing_zeros();
-    if bits == 0 {
-        return;
-    }
-    for i in 0..n {
-        let j = i.reverse_bits() >> (usize::BITS - bits);
-        if i < j {
-            re.swap(i, j);
-            im.swap(i, j);
-        }
-    }
-    let roots: Vec<(f64, f64)> = (0..n / 2).map(|k| (-2.0 * PI * k as f64 / n as f64).sin_cos()).collect();
-    let mut width = 2;
-    while width <= n {
-        let stride = n / width;
-        for start in (0..n).step_by(width) {
-            for k in 0..width / 2 {
-                let (sin, cos) = roots[k * stride];
-                let (a, b) = (start + k, start + k + width / 2);
-                let (x, y) = (re[b] * cos - im[b] * sin, re[b] * sin + im[b] * cos);
-                (re[b], im[b]) = (re[a] - x, im[a] - y);
-                re[a] += x;
-                im[a] += y;
-            }
-        }
-        width *= 2;
-    }
-}
-
 /// Quantile of the standard normal distribution by Wichura (1988), algorithm AS 241, good to 1e-16.
 /// The far tails, beyond a probability of e⁻²⁵, are not needed for ranks and are clamped.
 fn normal_quantile(p: f64) -> f64 {
@@ -397,17 +323,6 @@ mod tests {
             (0.6, 0.253_347_103_135_799_7),
         ] {
             assert!((normal_quantile(p) - x).abs() < 1e-13, "{p}");
-        }
-    }
-
-    #[test]
-    fn both_ways_to_the_autocovariance_agree() {
-        let xs: Vec<f64> = (0..300).map(|i| ((i * i) % 37) as f64).collect();
-        let mut direct = Autocovariance::new(&[xs]);
-        let all = autocovariance(&direct.centred[0]);
-        direct.direct_lags = 300;
-        for (lag, fast) in all.iter().enumerate() {
-            assert!((fast - direct.at(lag)).abs() < 1e-11, "{lag}");
         }
     }
 

@@ -1,5 +1,6 @@
 //! Posteriors: draws, weighted draws or finite exact distributions, and what can be said of them.
 
+mod autocovariance;
 pub mod convergence;
 pub mod flatten;
 mod json;
