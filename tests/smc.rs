@@ -4,11 +4,12 @@
 use borel::driver::{Options, Session};
 use borel::exec::view::Model;
 use borel::exec::view::stepped::SteppedView;
+use borel::infer::population::spawn;
 use borel::infer::resample::Resampler;
-use borel::infer::smc;
-use borel::model::{Production, Stand, Stepped, every_outcome};
+use borel::model::{Production, Random, Stand, Stepped, every_outcome};
+use borel::posterior::Posterior;
 use borel::source::OsWorld;
-use borel::value::{Generator, Value, print};
+use borel::value::{Fault, Generator, Value, print};
 use std::sync::Arc;
 
 /// The model of a program without data.
@@ -21,8 +22,20 @@ fn model(text: &str) -> Model {
     loaded.unwrap_or_else(|failure| panic!("{}", session.render_failure(&failure, false)))
 }
 
-fn options(particles: usize, resampler: Resampler, threshold: f64) -> smc::Options {
-    smc::Options { particles, resampler, threshold, all: false }
+/// The composition that `smc` of the library is.
+fn smc(
+    view: &Arc<SteppedView>,
+    particles: usize,
+    scheme: Resampler,
+    threshold: f64,
+    random: &mut dyn Random,
+) -> Result<Posterior, Fault> {
+    let mut population = spawn(Arc::clone(view), particles)?;
+    while population.running() {
+        population.advance(random)?;
+        population.resample(scheme, threshold, random);
+    }
+    population.finish()
 }
 
 const SCHEMES: [Resampler; 4] =
@@ -35,12 +48,12 @@ fn the_evidence_is_unbiased_exactly() {
         "fn later() ~> Int {\n  b ~ Bernoulli(0.5)\n  condition(b == 1)\n  return 1\n}\nmodel m {\n  a ~ Bernoulli(0.3)\n  \
          factor(log(if a == 1 { 0.5 } else { 2.0 }))\n  return if a == 1 { 0 } else { later() }\n}\n",
     );
-    let view = SteppedView::new(model);
+    let view = Arc::new(SteppedView::new(model));
     let evidence = 0.3 * 0.5 + 0.7 * 2.0 * 0.5;
     for resampler in SCHEMES {
         for threshold in [0.0, 0.9, 1.0] {
             let runs = every_outcome(|random| {
-                let posterior = smc::smc(&view, options(2, resampler, threshold), random)?;
+                let posterior = smc(&view, 2, resampler, threshold, random)?;
                 let estimate = posterior.log_evidence.unwrap().exp();
                 let weights = posterior.chains[0].log_weights.clone().unwrap();
                 let total: f64 = weights.iter().map(|w| w.exp()).sum();
@@ -59,18 +72,21 @@ fn the_evidence_is_unbiased_exactly() {
 
 #[test]
 fn a_population_without_weight_says_where_it_died() {
-    let view = SteppedView::new(model("model m {\n  x ~ Normal(0, 1)\n  condition(x > 1000.0)\n  return x\n}\n"));
+    let view =
+        Arc::new(SteppedView::new(model("model m {\n  x ~ Normal(0, 1)\n  condition(x > 1000.0)\n  return x\n}\n")));
     let mut random = Production(Generator::new(1));
-    let posterior = smc::smc(&view, options(20, Resampler::Systematic, 0.5), &mut random).unwrap();
+    let posterior = smc(&view, 20, Resampler::Systematic, 0.5, &mut random).unwrap();
     assert_eq!(posterior.log_evidence, Some(f64::NEG_INFINITY));
     assert_eq!(posterior.len(), 0);
 }
 
 #[test]
 fn two_filters_of_one_generator_differ() {
-    let view = SteppedView::new(model("model m {\n  x ~ Normal(0, 1)\n  observe 1.0 ~ Normal(x, 1)\n  return x\n}\n"));
+    let view = Arc::new(SteppedView::new(model(
+        "model m {\n  x ~ Normal(0, 1)\n  observe 1.0 ~ Normal(x, 1)\n  return x\n}\n",
+    )));
     let mut random = Production(Generator::new(1));
-    let mut run = || smc::smc(&view, options(20, Resampler::Systematic, 0.5), &mut random).unwrap().log_evidence;
+    let mut run = || smc(&view, 20, Resampler::Systematic, 0.5, &mut random).unwrap().log_evidence;
     assert_ne!(run(), run());
 }
 
@@ -89,14 +105,14 @@ fn runs_are_taken_out_gathered_and_put_in() {
     ));
     let mut generator = Generator::new(3);
     let mut runs = view.start_all(5).unwrap();
-    let first = view.advance_all(&mut runs, generator.streams()).unwrap();
+    let first = view.advance_all(&mut runs, &[], generator.streams()).unwrap();
     assert!(view.stands(&runs).iter().all(|stand| matches!(stand, Stand::Paused { .. })));
     // Copies of one run that draw from different streams part; the run by itself and in the collection stay the same.
     view.gather(&mut runs, &[4, 4, 1]);
     assert_eq!(view.stands(&runs).len(), 3);
     let streams = generator.streams();
     let mut alone = view.take_out(&runs, 1);
-    let step = view.advance_all(&mut runs, streams).unwrap();
+    let step = view.advance_all(&mut runs, &[], streams).unwrap();
     assert_ne!(step.gained[0].to_bits(), step.gained[1].to_bits());
     let alone_step = view.advance(&mut alone, streams.number(1)).unwrap();
     assert_eq!(
@@ -109,10 +125,10 @@ fn runs_are_taken_out_gathered_and_put_in() {
     );
     view.put_in(&mut runs, 0, alone);
     for _ in 0..3 {
-        view.advance_all(&mut runs, generator.streams()).unwrap();
+        view.advance_all(&mut runs, &[], generator.streams()).unwrap();
     }
     assert!((0..3).all(|k| shown(&view, &runs, k).starts_with("Done")));
-    let ended = view.advance_all(&mut runs, generator.streams()).unwrap();
+    let ended = view.advance_all(&mut runs, &[], generator.streams()).unwrap();
     assert_eq!(ended.gained, [0.0; 3]);
     assert_eq!(first.gained.len(), 5);
 }

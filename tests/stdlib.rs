@@ -104,7 +104,7 @@ fn library() -> Vec<Entry> {
     files(&root(), &mut paths);
     let mut entries: Vec<Entry> = paths.iter().flat_map(|path| items(path)).collect();
     let rows = prim::rows().iter().flat_map(|theme| theme.iter()).map(|row| (row.signature, row.doc));
-    let methods = infer::METHODS.iter().map(|method| (method.signature, method.doc));
+    let methods = infer::rows().map(|row| (row.signature, row.doc));
     for (signature, doc) in rows.chain(methods) {
         let (mut text, mut examples) = (String::new(), Vec::new());
         for line in doc.lines() {

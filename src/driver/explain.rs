@@ -85,7 +85,11 @@ impl Session {
                 let _ = writeln!(out, "  branching no: `{name}` is continuous");
             }
         }
-        let _ = writeln!(out, "\ninfer takes {}", plan.reason(None));
+        let _ = writeln!(
+            out,
+            "\ninfer takes {}",
+            plan.reason(Some(plan.not_enumerable()).filter(|_| !plan.enumerable).as_deref())
+        );
         Ok(out)
     }
 

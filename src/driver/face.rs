@@ -1,8 +1,7 @@
 //! What the command line and the REPL ask beside running: formatting, static checks, the methods and the interrupt.
 
-use super::{Failure, File, Session, prepare};
+use super::{Failure, File, Session, methods, prepare};
 use crate::exec::machine::run::INTERRUPTED;
-use crate::infer;
 use crate::source::{Diagnostic, Severity, SourceMap, Span};
 use crate::syntax::ast::{Ast, ItemKind};
 use crate::syntax::{format, parser};
@@ -24,7 +23,7 @@ pub fn clear_interrupt() {
 
 /// The names of the inference methods.
 pub fn method_names() -> Vec<&'static str> {
-    infer::METHODS.iter().map(infer::Method::name).collect()
+    methods::methods().iter().map(|method| method.name).collect()
 }
 
 /// Whether a text wants another line: a bracket is open, or it ends in an operator.

@@ -39,7 +39,7 @@ impl Facts for CheckerFacts<'_> {
     }
 
     fn primitive_row(&self, row: u32) -> PrimInfo {
-        if let Some(method) = row.checked_sub(METHOD_ROWS).and_then(|k| infer::METHODS.get(k as usize)) {
+        if let Some(method) = row.checked_sub(METHOD_ROWS).and_then(|k| infer::rows().nth(k as usize)) {
             return PrimInfo { name: intern(method.name()), intrinsic: false, host: true };
         }
         match prim::row(row as usize) {

@@ -1,22 +1,23 @@
-//! Joins the declared inference methods to their code, for programs and for the command line.
+//! Joins the functions that `infer/` declares to their code: what a program calls of the host is run here.
 
+use super::plan;
 use crate::exec::machine::{Code, Limits};
 use crate::exec::view::branching::BranchingView;
 use crate::exec::view::forward::ForwardView;
 use crate::exec::view::stepped::SteppedView;
 use crate::exec::view::traced::TracedView;
 use crate::exec::view::{Host, Model, Start};
-use crate::infer::{self, enumerate, importance, mh, rejection, resample::Resampler, smc};
+use crate::infer::population::{self, Population};
+use crate::infer::{enumerate, importance, mh, rejection, resample::Resampler};
 use crate::model::Random;
 use crate::posterior::Posterior;
 use crate::source::world::Stream;
 use crate::source::{Name, World};
 use crate::value::fault::FaultKind;
-use crate::value::{Fault, Value};
-use std::sync::{Arc, Mutex, PoisonError};
-
-/// Options of a method by name; those not given take their defaults.
-pub type MethodOptions = Vec<(String, Value)>;
+use crate::value::{Fault, HostObject, Value};
+use std::any::Any;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 /// Runs methods for programs, and passes on what they print.
 pub struct DriverHost {
@@ -24,138 +25,190 @@ pub struct DriverHost {
     limits: Limits,
     /// Where the program's own output goes.
     pub stream: Mutex<Stream>,
+    /// Keep every named choice of the models that are inferred.
+    pub all: AtomicBool,
+    itself: Weak<DriverHost>,
 }
+
+/// A population of runs on the machine.
+type Runs = Population<SteppedView>;
 
 impl DriverHost {
     /// A host that prints to standard output.
-    pub fn new(world: Arc<dyn World>, limits: Limits) -> DriverHost {
-        DriverHost { world, limits, stream: Mutex::new(Stream::Out) }
+    pub fn new(world: Arc<dyn World>, limits: Limits) -> Arc<DriverHost> {
+        Arc::new_cyclic(|itself| DriverHost {
+            world,
+            limits,
+            stream: Mutex::new(Stream::Out),
+            all: AtomicBool::new(false),
+            itself: Weak::clone(itself),
+        })
+    }
+
+    /// The model that a function without parameters is.
+    fn model(&self, code: &Arc<Code>, closure: Value) -> Result<Model, Fault> {
+        let host = self.itself.upgrade().ok_or_else(|| Fault::internal("the host of a running program is gone"))?;
+        Ok(Model { code: Arc::clone(code), start: Start::Closure(closure), host, limits: self.limits, record: false })
     }
 }
 
 impl Host for DriverHost {
     fn call(&self, code: &Arc<Code>, name: Name, args: Vec<Value>, random: &mut dyn Random) -> Result<Value, Fault> {
-        let Some((_, method)) = infer::find(name.as_str()).next() else {
-            return Err(Fault::internal(format!("no method `{name}`")));
-        };
-        let mut args = args.into_iter();
-        let start = Start::Closure(args.next().unwrap_or_default());
-        let options: MethodOptions = method.options().iter().map(|(name, _)| (*name).to_string()).zip(args).collect();
-        let host: Arc<dyn Host> = Arc::new(DriverHost {
-            world: Arc::clone(&self.world),
-            limits: self.limits,
-            stream: Mutex::new(*self.stream.lock().unwrap_or_else(PoisonError::into_inner)),
-        });
-        let model = Model { code: Arc::clone(code), start, host, limits: self.limits, record: false };
-        let (posterior, _) = run_method(&model, method.name(), &options, false, random)?;
-        Ok(Value::Host(Arc::new(posterior)))
+        let all = self.all.load(Ordering::Relaxed);
+        let mut args = Args { name, values: args.into_iter() };
+        let args = &mut args;
+        match name.as_str() {
+            "enumerate" => {
+                let model = self.model(code, args.value())?;
+                let options = enumerate::Options { tolerance: args.real()?, states: args.count()? };
+                Ok(host(enumerated(&model, options)?))
+            }
+            "exactly" => {
+                let model = self.model(code, args.value())?;
+                exactly(&model, args.count()?)
+            }
+            "sampler_for" => {
+                let plan = plan::plan(&self.model(code, args.value())?);
+                Ok(Value::string(plan.sampler()))
+            }
+            "chosen" => {
+                let mut posterior: Posterior = args.object()?;
+                let plan = plan::plan(&self.model(code, args.value())?);
+                let why_not = args.value().to_string();
+                posterior.reason = Some(plan.reason(Some(&*why_not).filter(|why| !why.is_empty())));
+                Ok(host(posterior))
+            }
+            "importance" => {
+                let model = recording(self.model(code, args.value())?, all);
+                let draws = args.count()?;
+                importance::importance(|| ForwardView::new(model.clone()), draws, all, random).map(host)
+            }
+            "rejection" => {
+                let model = recording(self.model(code, args.value())?, all);
+                let (draws, bound, tries) = (args.count()?, args.real()?, args.count()? as u64);
+                rejection::rejection(&mut ForwardView::new(model), draws, bound, tries, all, random).map(host)
+            }
+            "mh" => {
+                let model = self.model(code, args.value())?;
+                let draws = args.count()?;
+                let warmup = args.optional_count()?.unwrap_or(draws / 2 + 100);
+                let (chains, steps) = (args.count()?, args.optional_count()?);
+                let options = mh::Options { draws, warmup, chains, steps, all, tries: 10_000 };
+                mh::mh(&TracedView::new(model), options, random).map(host)
+            }
+            "spawn" => {
+                let model = recording(self.model(code, args.value())?, all);
+                let mut population = population::spawn(Arc::new(SteppedView::new(model)), args.count()?)?;
+                population.all = all;
+                Ok(host(population))
+            }
+            "advance" => {
+                let mut population: Runs = args.object()?;
+                population.advance(random)?;
+                Ok(host(population))
+            }
+            "resample" => {
+                let mut population: Runs = args.object()?;
+                let (scheme, below) = (args.scheme()?, args.real()?);
+                population.resample(scheme, below, random);
+                Ok(host(population))
+            }
+            "running" => Ok(Value::Bool(args.object::<Runs>()?.running())),
+            "finish" => args.object::<Runs>()?.finish().map(host),
+            "without_evidence" => {
+                let mut population: Runs = args.object()?;
+                population.drop_evidence();
+                Ok(host(population))
+            }
+            other => Err(Fault::internal(format!("no function of the host is called `{other}`"))),
+        }
     }
 
     fn print(&self, text: &str) {
         let stream = *self.stream.lock().unwrap_or_else(PoisonError::into_inner);
         if self.world.write(stream, text).is_err() {
             // Nobody reads the output any more: the run has no purpose.
-            crate::exec::machine::run::INTERRUPTED.store(true, std::sync::atomic::Ordering::Relaxed);
+            crate::exec::machine::run::INTERRUPTED.store(true, Ordering::Relaxed);
         }
     }
 }
 
-fn integer(options: &MethodOptions, name: &str) -> Option<i64> {
-    options.iter().rev().find(|(n, _)| n == name).and_then(|(_, v)| v.as_int())
+fn host(object: impl HostObject) -> Value {
+    Value::Host(Arc::new(object))
 }
 
-fn number(options: &MethodOptions, name: &str) -> Option<f64> {
-    options.iter().rev().find(|(n, _)| n == name).and_then(|(_, v)| v.as_real())
+/// The model with its named choices recorded, if they are wanted or are all that it gives.
+fn recording(model: Model, all: bool) -> Model {
+    let record = all || plan::returns_nothing(&model);
+    Model { record, ..model }
 }
 
-fn count(options: &MethodOptions, name: &str, default: usize) -> Result<usize, Fault> {
-    match integer(options, name) {
-        None => Ok(default),
-        Some(n) if (1..=1_000_000_000).contains(&n) => Ok(n as usize),
-        Some(n) => Err(Fault::error(format!("the option `{name}` must lie between 1 and 1000000000, found {n}"))),
-    }
+fn enumerated(model: &Model, options: enumerate::Options) -> Result<Posterior, Fault> {
+    let model = recording(model.clone(), false);
+    Ok(enumerate::measure(&mut BranchingView::new(model), options)?.posterior(""))
 }
 
-/// Runs a method on a model; with `all` every named choice is kept. Gives the posterior and, for `infer`, why it chose the method.
-pub fn run_method(
-    model: &Model,
-    name: &str,
-    options: &MethodOptions,
-    all: bool,
-    random: &mut dyn Random,
-) -> Result<(Posterior, Option<String>), Fault> {
-    let record = |on: bool| Model { record: on, ..model.clone() };
-    // A model that returns nothing is reported by its named choices.
-    let returns_nothing = super::plan::returns_nothing(model);
-    let recorded = record(all || returns_nothing);
-    let posterior = match name {
-        "enumerate" => {
-            let defaults = enumerate::Options::default();
-            let options = enumerate::Options {
-                tolerance: number(options, "tolerance").unwrap_or(defaults.tolerance),
-                states: count(options, "states", defaults.states)?,
-            };
-            enumerate::measure(&mut BranchingView::new(record(returns_nothing)), options)?.posterior("")
-        }
-        "importance" => {
-            let draws = count(options, "draws", 10_000)?;
-            importance::importance(|| ForwardView::new(recorded.clone()), draws, all, random)?
-        }
-        "rejection" => rejection::rejection(
-            &mut ForwardView::new(recorded),
-            count(options, "draws", 1000)?,
-            number(options, "bound").unwrap_or(0.0),
-            count(options, "tries", 100_000_000)? as u64,
-            all,
-            random,
-        )?,
-        "mh" => {
-            let draws = count(options, "draws", 1000)?;
-            let warmup = integer(options, "warmup").filter(|n| *n >= 0).map_or(draws / 2 + 100, |n| n as usize);
-            let steps = integer(options, "steps").filter(|n| *n > 0).map(|n| n as usize);
-            let chains = count(options, "chains", 4)?;
-            let options = mh::Options { draws, warmup, chains, steps, all, tries: 10_000 };
-            mh::mh(&TracedView::new(model.clone()), options, random)?
-        }
-        "smc" => {
-            let name = options.iter().rev().find(|(n, _)| n == "resampler").map(|(_, v)| v.to_string());
-            let name = name.unwrap_or_else(|| "systematic".into());
-            let Some(resampler) = Resampler::named(&name) else {
-                return Err(Fault::error(format!("no resampling scheme is called `{name}`"))
-                    .hint("the schemes are systematic, stratified, multinomial and residual"));
-            };
-            let options = smc::Options {
-                particles: count(options, "particles", 1000)?,
-                resampler,
-                threshold: number(options, "threshold").unwrap_or(0.5),
-                all,
-            };
-            smc::smc(&SteppedView::new(recorded), options, random)?
-        }
-        "infer" => return choose(model, options, all, random),
-        other => return Err(Fault::error(format!("no method is called `{other}`"))),
+/// The exact posterior of a model and an empty text; or an empty posterior and why the exact one is out of reach.
+fn exactly(model: &Model, states: usize) -> Result<Value, Fault> {
+    let plan = plan::plan(model);
+    let result = if plan.enumerable {
+        enumerated(model, enumerate::Options { states, ..enumerate::Options::default() })
+    } else {
+        Err(Fault::error(plan.not_enumerable()))
     };
-    Ok((posterior, None))
+    match result {
+        Ok(posterior) => Ok(Value::tuple(vec![host(posterior), Value::string("")])),
+        Err(fault) if fault.kind == FaultKind::Interrupted => Err(fault),
+        Err(fault) => Ok(Value::tuple(vec![host(Posterior::default()), Value::string(&fault.message)])),
+    }
 }
 
-/// `infer`: the first method of the plan that the model allows.
-fn choose(
-    model: &Model,
-    options: &MethodOptions,
-    all: bool,
-    random: &mut dyn Random,
-) -> Result<(Posterior, Option<String>), Fault> {
-    let plan = super::plan::plan(model);
-    let mut why_not = None;
-    if plan.enumerable {
-        let quick = vec![("states".to_string(), Value::Int(super::plan::QUICK_STATES))];
-        match run_method(model, "enumerate", &quick, all, random) {
-            Ok((posterior, _)) => return Ok((posterior, Some(plan.reason(None)))),
-            Err(fault) if fault.kind == FaultKind::Interrupted => return Err(fault),
-            Err(fault) => why_not = Some(fault.message),
-        }
+/// The arguments of a call, taken in order.
+struct Args {
+    name: Name,
+    values: std::vec::IntoIter<Value>,
+}
+
+impl Args {
+    fn value(&mut self) -> Value {
+        self.values.next().unwrap_or_default()
     }
-    let method = plan.sampler();
-    let (posterior, _) = run_method(model, method, options, all, random)?;
-    Ok((posterior, Some(plan.reason(why_not.as_deref()))))
+
+    fn real(&mut self) -> Result<f64, Fault> {
+        self.value().as_real().ok_or_else(|| Fault::internal(format!("`{}` takes a number here", self.name)))
+    }
+
+    /// A whole number of at least 1.
+    fn count(&mut self) -> Result<usize, Fault> {
+        let name = self.name;
+        let n = self.value().as_int().ok_or_else(|| Fault::internal(format!("`{name}` takes a whole number here")))?;
+        if (1..=1_000_000_000).contains(&n) {
+            return Ok(n as usize);
+        }
+        Err(Fault::error(format!("the numbers that `{name}` takes lie between 1 and 1000000000, found {n}")))
+    }
+
+    /// A whole number, or none for −1.
+    fn optional_count(&mut self) -> Result<Option<usize>, Fault> {
+        let name = self.name;
+        let n = self.value().as_int().ok_or_else(|| Fault::internal(format!("`{name}` takes a whole number here")))?;
+        Ok((n >= 0).then_some(n as usize))
+    }
+
+    fn scheme(&mut self) -> Result<Resampler, Fault> {
+        let name = self.value().to_string();
+        Resampler::named(&name).ok_or_else(|| {
+            Fault::error(format!("no resampling scheme is called `{name}`"))
+                .hint("the schemes are systematic, stratified, multinomial and residual")
+        })
+    }
+
+    /// An object of the host, to be changed: it is copied only if somebody else holds it.
+    fn object<T: HostObject + Clone>(&mut self) -> Result<T, Fault> {
+        let name = self.name;
+        let wrong = || Fault::internal(format!("`{name}` was given an object of another kind"));
+        let Value::Host(object) = self.value() else { return Err(wrong()) };
+        let object: Arc<dyn Any + Send + Sync> = object;
+        Ok(Arc::unwrap_or_clone(object.downcast::<T>().map_err(|_| wrong())?))
+    }
 }

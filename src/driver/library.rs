@@ -5,7 +5,7 @@ use crate::{infer, prim};
 
 include!(concat!(env!("OUT_DIR"), "/library.rs"));
 
-/// Rows from here on are methods of [`infer::METHODS`].
+/// Rows from here on are those of [`infer::rows`].
 pub const METHOD_ROWS: u32 = 1 << 16;
 
 /// The standard library: Borel files, primitives, inference methods.
@@ -23,7 +23,7 @@ impl Library for Standard {
         let hidden = |name: &&str| !(name.starts_with("draw_") || name.starts_with("domain_"));
         let mut names: Vec<&'static str> = NAMES.iter().map(|(name, _)| *name).collect();
         names.extend(prim::rows().iter().flat_map(|theme| theme.iter()).map(prim::Row::name).filter(hidden));
-        names.extend(infer::METHODS.iter().map(infer::Method::name));
+        names.extend(infer::rows().map(infer::Row::name));
         names.sort_unstable();
         names.dedup();
         names
@@ -31,8 +31,8 @@ impl Library for Standard {
 
     fn primitives(&self, name: &str) -> Vec<(u32, &'static str, bool)> {
         let rows = prim::find(name).map(|(k, row)| (k as u32, row.signature, row.elementwise));
-        let methods = infer::find(name).map(|(k, method)| (METHOD_ROWS + k as u32, method.signature, false));
-        rows.chain(methods).collect()
+        let parts = infer::find(name).map(|(k, row)| (METHOD_ROWS + k as u32, row.signature, false));
+        rows.chain(parts).collect()
     }
 
     fn module(&self, name: &str) -> bool {
@@ -45,6 +45,9 @@ impl Library for Standard {
 /// The documentation of a name: signature and text for each of its meanings.
 pub fn documentation(name: &str) -> Vec<(String, String)> {
     let rows = prim::find(name).map(|(_, row)| (row.signature.to_string(), row.doc.to_string()));
-    let methods = infer::find(name).map(|(_, method)| (method.signature.to_string(), method.doc.to_string()));
-    rows.chain(methods).collect()
+    let parts = infer::find(name).map(|(_, row)| {
+        let contract = row.contract.word().map_or_else(String::new, |word| format!("\ncontract: {word}"));
+        (row.signature.to_string(), format!("{}{contract}", row.doc))
+    });
+    rows.chain(parts).collect()
 }

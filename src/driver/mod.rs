@@ -6,6 +6,7 @@ pub mod face;
 mod facts;
 pub mod host;
 pub mod library;
+pub mod methods;
 pub mod plan;
 mod prepare;
 
@@ -14,7 +15,6 @@ use crate::core::{Type, TypeKind};
 use crate::data::{self, DataError, bind};
 use crate::exec::machine::{Code, Event, Limits, Machine};
 use crate::exec::view::{Host, Model, Start};
-use crate::infer;
 use crate::lower::Lowerer;
 use crate::model::Production;
 use crate::posterior::Posterior;
@@ -24,10 +24,11 @@ use crate::syntax::ast::{Ast, FnKind, ItemId, ItemKind, Module, StmtKind};
 use crate::syntax::parser;
 use crate::types::{Checker, FileScope};
 use crate::value::{Fault, Generator, Value};
-use host::{DriverHost, MethodOptions};
+use host::DriverHost;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// What a session is told once.
 #[derive(Clone, Copy, Debug, Default)]
@@ -76,6 +77,8 @@ pub struct ModelInfo {
     pub item: ItemId,
     /// How many arguments must be given.
     pub arguments: usize,
+    /// How many may be given.
+    pub parameters: usize,
 }
 
 /// The result of an inference.
@@ -136,7 +139,7 @@ impl Session {
                 known.insert(name, item);
             }
         }
-        let host = Arc::new(DriverHost::new(Arc::clone(&world), options.limits));
+        let host = DriverHost::new(Arc::clone(&world), options.limits);
         Session {
             world,
             options,
@@ -364,8 +367,7 @@ impl Session {
                     self.flush(&mut machine);
                     let name = code.funcs[func as usize].hosts[host as usize].name;
                     let args = machine.host_args(code, func, host);
-                    let mut random = Production(machine.generator.stream(1));
-                    machine.generator.next_u64();
+                    let mut random = Production(machine.generator.split());
                     match self.host.call(code, name, args, &mut random) {
                         Ok(value) => machine.supply_host(code, func, host, value)?,
                         Err(fault) => break Err(machine.fault_here(code, fault)),
@@ -424,6 +426,7 @@ impl Session {
                     name: decl.name.name.to_string(),
                     item: *item,
                     arguments: decl.params.iter().filter(|p| p.default.is_none()).count(),
+                    parameters: decl.params.len(),
                 }),
                 _ => None,
             })
@@ -510,17 +513,25 @@ impl Session {
         all: bool,
     ) -> Result<Inferred, Failure> {
         let info = self.pick_model(file, model)?;
-        let name = method.unwrap_or("infer");
-        let options = method_options(name, options)?;
-        let model = self.compiled(&info)?;
-        let mut random = Production(self.generator());
+        let call = method_call(method.unwrap_or("infer"), &info, options)?;
+        self.host.all.store(all, Ordering::Relaxed);
         let start = self.world.now();
-        let (mut posterior, reason) = host::run_method(&model, name, &options, all, &mut random)?;
+        let before = self.compile_seconds;
+        let value = self.expression_value(&call);
+        self.host.all.store(false, Ordering::Relaxed);
+        let sampling = self.world.now() - start - (self.compile_seconds - before);
+        let Value::Host(object) = value? else {
+            return Err(Fault::internal("a method gives a posterior").into());
+        };
+        let Some(posterior) = object.as_any().downcast_ref::<Posterior>() else {
+            return Err(Fault::internal("a method gives a posterior").into());
+        };
+        let mut posterior = posterior.clone();
         posterior.model.clone_from(&info.name);
         posterior.seed = self.options.seed;
         posterior.seconds.compile = self.compile_seconds;
-        posterior.seconds.sampling = self.world.now() - start;
-        let method = posterior.method.clone();
+        posterior.seconds.sampling = sampling - posterior.seconds.warmup;
+        let (method, reason) = (posterior.method.clone(), posterior.reason.clone());
         Ok(Inferred { model: info.name, method, posterior: Arc::new(posterior), reason })
     }
 
@@ -699,36 +710,38 @@ pub fn data_type(ty: Type) -> Option<bind::DataType> {
     })
 }
 
-/// Options of a method, from text.
-fn method_options(method: &str, given: &[(&str, &str)]) -> Result<MethodOptions, Failure> {
-    let Some((_, declared)) = infer::find(method).next() else {
-        let names: Vec<&str> = infer::METHODS.iter().map(infer::Method::name).collect();
-        return Err(Failure::Usage(format!("no method is called `{method}`; there are {}", names.join(", "))));
+/// The call of a method on a model, with options as they were written on the command line.
+fn method_call(name: &str, model: &ModelInfo, given: &[(&str, &str)]) -> Result<String, Failure> {
+    let Some(method) = methods::find(name) else {
+        let names: Vec<&str> = methods::methods().iter().map(|method| method.name).collect();
+        return Err(Failure::Usage(format!("no method is called `{name}`; there are {}", names.join(", "))));
     };
-    // `infer` passes on the options of the methods that it may choose.
-    let known: Vec<(&str, &str)> = if method == "infer" {
-        infer::METHODS.iter().flat_map(infer::Method::options).collect()
-    } else {
-        declared.options()
+    let mut call = match model.parameters {
+        0 => format!("{name}({}", model.name),
+        _ => format!("{name}(() => {}()", model.name),
     };
-    let mut options = Vec::new();
-    for (name, text) in given {
-        let Some((_, default)) = known.iter().find(|(n, _)| n == name) else {
-            let names: Vec<&str> = known.iter().map(|(n, _)| *n).collect();
+    for (k, (option, text)) in given.iter().enumerate() {
+        let Some((_, default)) = method.options.iter().find(|(known, _)| known == option) else {
+            let names: Vec<&str> = method.options.iter().map(|(known, _)| *known).collect();
             return Err(Failure::Usage(format!(
-                "`{method}` has no option `{name}`; it has {}",
+                "`{name}` has no option `{option}`; it has {}",
                 if names.is_empty() { "none".to_string() } else { names.join(", ") }
             )));
         };
-        let wrong = |what: &str| Failure::Usage(format!("the option `{name}` takes {what}, found `{text}`"));
-        let value = if default.starts_with('"') {
-            Value::string(text)
-        } else if default.contains('.') || default.contains('e') {
-            Value::Real(text.parse().map_err(|_| wrong("a number"))?)
-        } else {
-            Value::Int(text.parse().map_err(|_| wrong("an integer"))?)
-        };
-        options.push(((*name).to_string(), value));
+        // The last of several counts.
+        if given[k + 1..].iter().any(|(later, _)| later == option) {
+            continue;
+        }
+        let wrong = |what: &str| Failure::Usage(format!("the option `{option}` takes {what}, found `{text}`"));
+        if default.contains('.') && default.parse::<f64>().is_ok() {
+            text.parse::<f64>().map_err(|_| wrong("a number"))?;
+        } else if default.parse::<i64>().is_ok() {
+            text.parse::<i64>().map_err(|_| wrong("an integer"))?;
+        } else if text.contains(|c: char| c.is_control()) {
+            return Err(wrong("one line"));
+        }
+        call.push_str(&format!(", {option} = {text}"));
     }
-    Ok(options)
+    call.push(')');
+    Ok(call)
 }

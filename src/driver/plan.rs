@@ -6,9 +6,6 @@ use crate::exec::machine::code::{DistArg, Instr, MakeKind};
 use crate::exec::view::{Model, Start};
 use std::collections::HashSet;
 
-/// `infer` gives up enumerating beyond this many states held at once.
-pub const QUICK_STATES: i64 = 20_000;
-
 /// What a look at the program tells about its inference.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
@@ -39,15 +36,20 @@ impl Plan {
         }
     }
 
-    /// Why the method was chosen; `failed` says why enumeration, though possible, was given up.
-    pub fn reason(&self, failed: Option<&str>) -> String {
-        let not_exact = match (failed, &self.continuous) {
-            (Some(why), _) => format!("enumeration was given up ({why}); "),
-            (None, Some(name)) => format!("`{name}` is continuous, so no exact method applies; "),
-            (None, None) if self.enumerable => {
-                return "enumerate: every choice is finite or countable, so the answer is exact".into();
-            }
-            (None, None) => String::new(),
+    /// Why a model that is not enumerable is not.
+    pub fn not_enumerable(&self) -> String {
+        match &self.continuous {
+            Some(name) => format!("`{name}` is continuous, so no exact method applies"),
+            None => "not every choice is finite".into(),
+        }
+    }
+
+    /// Why the method was chosen; `why_not` says why there is no exact answer.
+    pub fn reason(&self, why_not: Option<&str>) -> String {
+        let not_exact = match why_not {
+            None => return "enumerate: every choice is finite or countable, so the answer is exact".into(),
+            Some(why) if self.enumerable => format!("enumeration was given up ({why}); "),
+            Some(why) => format!("{why}; "),
         };
         match self.sampler() {
             "importance" => format!("importance: {not_exact}nothing is observed, so independent runs are draws"),

@@ -3,6 +3,7 @@
 //! Paths advance in step, one choice at a time. States with the same future are one state with the sum of their weights, which turns a
 //! loop over finite states into the forward recursion without the program saying so.
 
+use super::{Contract, Row};
 use crate::model::{Branch, Branching, Dead};
 use crate::posterior::{Info, Posterior, log_sum_exp};
 use crate::value::hash::Key;
@@ -10,6 +11,31 @@ use crate::value::{Fault, Value};
 use std::collections::HashMap;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::Hasher;
+
+pub(super) const ROWS: &[Row] = &[
+    Row {
+        signature: "fn enumerate(model: () ~> a, tolerance: Real = 1e-13, states: Int = 1000000) -> Posterior<a>",
+        doc: "The exact posterior of a model whose choices are finite or countable, by following every path; paths that reach \
+              the same state are merged, so loops and recursions over finite states cost what their states cost. Endless ones are \
+              followed until less than `tolerance` of the mass is left, which is reported.\nexample: prob(enumerate(() => flip(0.25)), b => b) == 0.25",
+        contract: Contract::Preserves,
+    },
+    Row {
+        signature: "fn exactly(model: () ~> a, states: Int = 20000) -> (Posterior<a>, String)",
+        doc: "The exact posterior of a model and an empty text; or an empty posterior and the reason why the exact one is out of reach.",
+        contract: Contract::Preserves,
+    },
+    Row {
+        signature: "fn sampler_for(model: () ~> a) -> String",
+        doc: "The name of the sampling method that suits a model.",
+        contract: Contract::None,
+    },
+    Row {
+        signature: "fn chosen(p: Posterior<a>, model: () ~> a, why_not: String) -> Posterior<a>",
+        doc: "The posterior, with the reason why its method was chosen; `why_not` says why there is no exact one.",
+        contract: Contract::None,
+    },
+];
 
 /// Bounds on an enumeration.
 #[derive(Clone, Copy, Debug)]

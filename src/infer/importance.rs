@@ -1,11 +1,18 @@
 //! Importance sampling from the prior: independent runs with their weights.
 
 use super::enumerate::named_record;
+use super::{Contract, Row};
 use crate::model::{Dead, Forward, Production, Random, Weighted};
 use crate::posterior::{Chain, Info, Named, Posterior, Warning, log_sum_exp};
 use crate::source::Name;
 use crate::value::{Fault, Value};
 use rayon::prelude::*;
+
+pub(super) const ROWS: &[Row] = &[Row {
+    signature: "fn importance(model: () ~> a, draws: Int = 10000) ~> Posterior<a>",
+    doc: "Importance sampling from the prior: every run is kept with its weight. Gives the evidence.",
+    contract: Contract::Preserves,
+}];
 
 /// Many runs: what they gave, and how many had no weight.
 #[derive(Default)]
@@ -65,8 +72,7 @@ pub fn importance<F: Forward>(
 ) -> Result<Posterior, Fault> {
     let runs = match random.generator() {
         Some(generator) => {
-            let base = generator.stream(0x696d_706f_7274);
-            generator.next_u64();
+            let base = generator.split();
             // Run k has the stream of its number, whichever thread makes it.
             let chunk = 256usize;
             let parts: Vec<Result<Runs, Fault>> = (0..draws.div_ceil(chunk))

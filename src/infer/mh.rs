@@ -7,11 +7,21 @@
 use super::enumerate::named_record;
 use super::importance::names_of;
 use super::proposal::{Move, Tuning, propose};
+use super::{Contract, Row};
 use crate::model::{Dead, Production, Random, Trace, Traced};
 use crate::posterior::{Chain, Info, Posterior, Warning};
 use crate::value::{Fault, Value};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
+
+pub(super) const ROWS: &[Row] = &[Row {
+    signature: "fn mh(model: () ~> a, draws: Int = 1000, warmup: Int = -1, chains: Int = 4, steps: Int = -1) ~> Posterior<a>",
+    doc: "Single-site Metropolis-Hastings on traces: one choice at a time is drawn from its prior or moved a little, with step \
+              sizes adapted during warm-up only. Works for every model, discrete, continuous or of changing structure. `steps` moves \
+              are made for each draw (by default as many as there are choices). After Wingate, Stuhlmueller and Goodman 2011, with \
+              the correction for changing numbers of choices.",
+    contract: Contract::Invariant,
+}];
 
 /// How chains are run.
 #[derive(Clone, Copy, Debug)]
@@ -299,8 +309,7 @@ fn sweep(trace: &Trace) -> usize {
 pub fn mh<T: Traced>(view: &T, options: Options, random: &mut dyn Random) -> Result<Posterior, Fault> {
     let ran: Vec<Ran> = match random.generator() {
         Some(generator) => {
-            let base = generator.stream(0x6d68);
-            generator.next_u64();
+            let base = generator.split();
             (0..options.chains.max(1))
                 .into_par_iter()
                 .map(|k| run_chain(view, &options, &mut Production(base.stream(k as u64))))

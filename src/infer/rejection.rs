@@ -1,9 +1,17 @@
 //! Rejection sampling: independent draws from the exact posterior, for models whose weights are bounded.
 
 use super::importance::{Runs, names_of, note_domain_faults, value_of};
+use super::{Contract, Row};
 use crate::model::{Forward, Random};
 use crate::posterior::{Chain, Info, Posterior};
 use crate::value::Fault;
+
+pub(super) const ROWS: &[Row] = &[Row {
+    signature: "fn rejection(model: () ~> a, draws: Int = 1000, bound: Real = 0.0, tries: Int = 100000000) ~> Posterior<a>",
+    doc: "Rejection sampling: independent exact draws. A run is kept with probability exp(log weight - bound), so `bound` must \
+              not be exceeded; for models that only use `condition` it is 0.",
+    contract: Contract::None,
+}];
 
 /// Runs until `draws` are kept, each with probability exp(log weight − bound); at most `tries` runs.
 /// Faults when a weight exceeds the bound, or nothing is kept in many tries.

@@ -75,7 +75,7 @@ impl Stand {
 /// What a step of many runs gave.
 #[derive(Clone, Debug, Default)]
 pub struct Advance {
-    /// The log weight that each run gained: 0 for those at their end, −∞ for those that died now or before.
+    /// The log weight that each run gained: 0 for those that wait or are at their end, −∞ for those that died now or before.
     pub gained: Vec<f64>,
     /// The runs that died in this step and the reason, in ascending order.
     pub died: Vec<(usize, Dead)>,
@@ -85,9 +85,9 @@ pub struct Advance {
 ///
 /// Runs held together (`Runs`) are numbered from 0 and share what they have in common; each is the same, to the last bit, as a run
 /// by itself that draws from the same streams.
-pub trait Stepped: Sync {
+pub trait Stepped: Send + Sync {
     /// A suspended run. Cloning costs what is live.
-    type Run: Clone + Send;
+    type Run: Clone + Send + Sync;
     /// Many suspended runs. Cloning costs what is live.
     type Runs: Clone + Send + Sync;
     /// A run at its start.
@@ -109,9 +109,9 @@ pub trait Stepped: Sync {
     fn start_all(&self, count: usize) -> Result<Self::Runs, Fault>;
     /// Where each run stands.
     fn stands<'a>(&self, runs: &'a Self::Runs) -> &'a [Stand];
-    /// Runs all that are running to their next weight or end. Run k draws from stream k, whichever thread advances it; of several
-    /// runs at fault the one with the least number is reported.
-    fn advance_all(&self, runs: &mut Self::Runs, streams: Streams) -> Result<Advance, Fault>;
+    /// Runs all that are running to their next weight or end, but those that wait (no run waits where `waits` is empty). Run k draws
+    /// from stream k, whichever thread advances it; of several runs at fault the one with the least number is reported.
+    fn advance_all(&self, runs: &mut Self::Runs, waits: &[bool], streams: Streams) -> Result<Advance, Fault>;
     /// Run k becomes a copy of run `ancestors[k]`; there are as many runs afterwards as ancestors.
     fn gather(&self, runs: &mut Self::Runs, ancestors: &[usize]);
     /// A copy of one run.
@@ -121,10 +121,16 @@ pub trait Stepped: Sync {
     /// As [`Stepped::finish`], for run k.
     fn finish_one(&self, runs: &Self::Runs, k: usize) -> (Value, Vec<(String, Value)>);
     /// As [`Stepped::advance_all`], drawing through a handler, one run after the other.
-    fn advance_all_with(&self, runs: &mut Self::Runs, random: &mut dyn Random) -> Result<Advance, Fault> {
+    fn advance_all_with(
+        &self,
+        runs: &mut Self::Runs,
+        waits: &[bool],
+        random: &mut dyn Random,
+    ) -> Result<Advance, Fault> {
         let mut advance = Advance::default();
         for k in 0..self.stands(runs).len() {
             advance.gained.push(match self.stands(runs)[k] {
+                _ if waits.get(k) == Some(&true) => 0.0,
                 Stand::Done => 0.0,
                 Stand::Dead => f64::NEG_INFINITY,
                 Stand::Begun | Stand::Paused { .. } => {
@@ -144,6 +150,13 @@ pub trait Stepped: Sync {
         }
         Ok(advance)
     }
+
+    /// Where run k is paused, as a key that orders places as the program passes them: by enclosing calls, loops and their indices.
+    fn position(&self, runs: &Self::Runs, k: usize) -> Vec<u64>;
+    /// Whether two runs of two collections have the same future.
+    fn same_future(&self, a: (&Self::Runs, usize), b: (&Self::Runs, usize)) -> bool;
+    /// Hashes what `same_future` compares.
+    fn hash_future(&self, runs: &Self::Runs, k: usize, hasher: &mut dyn Hasher);
 }
 
 /// The values that a choice may take, with their log probabilities.

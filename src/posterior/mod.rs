@@ -10,9 +10,11 @@ mod table;
 pub mod warning;
 
 use crate::source::Name;
+use crate::value::hash::{hash_value, same};
 use crate::value::{Fault, HostObject, Value};
 use std::any::Any;
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, OnceLock};
 
 pub use summary::{Point, Summary};
@@ -39,6 +41,8 @@ pub struct Posterior {
     pub info: Vec<(String, Info)>,
     /// What the method has to say; [`Posterior::check`] adds what the draws show.
     pub warnings: Vec<Warning>,
+    /// Why this method was chosen, where the user did not choose it.
+    pub reason: Option<String>,
     pub seed: u64,
     pub seconds: Seconds,
     cache: Cache,
@@ -116,6 +120,26 @@ impl HostObject for Posterior {
             "summary" => Value::string(self.summary_table().trim_end()),
             _ => return None,
         })
+    }
+
+    fn same(&self, other: &dyn HostObject) -> bool {
+        let Some(other) = other.as_any().downcast_ref::<Posterior>() else { return false };
+        let weights =
+            |chain: &Chain| chain.log_weights.as_ref().map(|all| all.iter().map(|w| w.to_bits()).collect::<Vec<_>>());
+        self.log_evidence.map(f64::to_bits) == other.log_evidence.map(f64::to_bits)
+            && self.chains.len() == other.chains.len()
+            && self.chains.iter().zip(&other.chains).all(|(a, b)| {
+                a.draws.len() == b.draws.len()
+                    && weights(a) == weights(b)
+                    && a.draws.iter().zip(&b.draws).all(|(x, y)| same(x, y))
+            })
+    }
+
+    fn content_hash(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.log_evidence.map(f64::to_bits).hash(&mut hasher);
+        self.draws().for_each(|value| hash_value(value, &mut hasher));
+        hasher.finish()
     }
 
     fn display(&self) -> String {

@@ -8,17 +8,7 @@ use crate::source::{Name, Span};
 use crate::syntax::ast::{Arrow, Ident, ItemKind, TypeExprKind, TypeId};
 
 /// Types of the host that programs may name, with the number of their arguments.
-const HOST_TYPES: &[(&str, usize)] = &[
-    ("Population", 1),
-    ("Particles", 1),
-    ("Kernel", 0),
-    ("Move", 0),
-    ("Learner", 1),
-    ("Measure", 1),
-    ("Summary", 0),
-    ("Trace", 1),
-    ("Chain", 1),
-];
+const HOST_TYPES: &[(&str, usize)] = &[("Population", 1), ("Trace", 1)];
 
 /// How deep aliases may lead into each other.
 const ALIAS_LIMIT: u32 = 64;

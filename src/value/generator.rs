@@ -72,6 +72,12 @@ impl Generator {
         Streams { key, first }
     }
 
+    /// An independent stream that the next draw of this one names: each call gives another.
+    pub fn split(&mut self) -> Generator {
+        let name = self.next_u64();
+        self.stream(name)
+    }
+
     /// 64 random bits.
     #[inline]
     pub fn next_u64(&mut self) -> u64 {
@@ -180,6 +186,7 @@ mod tests {
             }
         }
         assert_ne!(parent.stream(0), Generator::new(7));
+        assert_ne!(parent.split().next_u64(), parent.split().next_u64());
     }
 
     #[test]

@@ -75,7 +75,7 @@ fn compare_node<'a>(
         (Value::Closure(a), Value::Closure(b)) => a.function == b.function && fields(&a.captures, &b.captures),
         (Value::Dist(a), Value::Dist(b)) => a.dist == b.dist && fields(&a.args, &b.args),
         (Value::Domain(a), Value::Domain(b)) => same_domain(a, b),
-        (Value::Host(a), Value::Host(b)) => Arc::ptr_eq(a, b),
+        (Value::Host(a), Value::Host(b)) => Arc::ptr_eq(a, b) || a.same(&**b),
         _ => false,
     }
 }
@@ -145,7 +145,7 @@ pub fn hash_value(value: &Value, state: &mut impl Hasher) {
                 hash_fields(&dist.args, state, &mut work);
             }
             Value::Domain(domain) => std::mem::discriminant(domain.as_ref()).hash(state),
-            Value::Host(object) => Arc::as_ptr(object).cast::<()>().hash(state),
+            Value::Host(object) => object.content_hash().hash(state),
         }
         next = work.pop();
     }

@@ -107,6 +107,14 @@ pub trait HostObject: Any + Send + Sync + Debug {
     fn display(&self) -> String;
     /// Something the value can be asked for by name, such as the draws of a posterior.
     fn property(&self, name: &str) -> Option<Value>;
+    /// Whether another object is the same value, as far as a program can tell; what cannot be compared is only itself.
+    fn same(&self, other: &dyn HostObject) -> bool {
+        std::ptr::addr_eq(std::ptr::from_ref(self.as_any()), std::ptr::from_ref(other.as_any()))
+    }
+    /// A hash that the same values share.
+    fn content_hash(&self) -> u64 {
+        std::ptr::from_ref(self.as_any()).cast::<()>() as usize as u64
+    }
 }
 
 impl Value {

@@ -263,20 +263,15 @@ impl Machine {
         store(&mut self.nums[frame.num_base as usize..], &mut self.objs[frame.obj_base as usize..], d, value)
     }
 
-    /// The arguments of the host function where the machine is paused.
+    /// Takes the arguments of the host function where the machine is paused: a value that the program reads no more is the
+    /// function's own to change.
     pub fn host_args(&mut self, code: &Code, func: u32, host: u32) -> Vec<Value> {
         let frame = self.frames[self.frames.len() - 1];
         let func = &code.funcs[func as usize];
         let nums = &self.nums[frame.num_base as usize..];
         let objs = &mut self.objs[frame.obj_base as usize..];
         let slots = &func.hosts[host as usize].args;
-        slots
-            .iter()
-            .map(|slot| match slot {
-                Slot::Obj(o) => object(objs, &func.constants, *o & !TAKE).clone(),
-                other => load(nums, objs, &func.constants, *other),
-            })
-            .collect()
+        slots.iter().map(|slot| load(nums, objs, &func.constants, *slot)).collect()
     }
 
     /// Gives the host function where the machine is paused its result.

@@ -44,6 +44,27 @@ impl Machine {
         }
     }
 
+    /// The place where the machine is paused, as a key that orders places as a run passes them: for each frame, the loops around it from
+    /// the outermost in, each by its beginning and its index, then the instruction.
+    pub fn position(&self, code: &Code) -> Vec<u64> {
+        let mut key = Vec::new();
+        for frame in &self.frames {
+            let func = &code.funcs[frame.func as usize];
+            let pc = frame.pc.saturating_sub(1);
+            let nums = &self.nums[frame.num_base as usize..];
+            let mut path = path_at(func, frame.pc).iter();
+            for (begin, _) in func.loops().into_iter().filter(|(begin, end)| (*begin..=*end).contains(&pc)) {
+                let index = match path.next() {
+                    Some(Slot::Int(n)) => nums[*n as usize],
+                    _ => 0,
+                };
+                key.extend([u64::from(begin), index]);
+            }
+            key.push(u64::from(pc));
+        }
+        key
+    }
+
     /// Whether two paused runs of one program have the same future. Both must have forgotten what is dead.
     pub fn same_future(&self, other: &Machine) -> bool {
         self.frames == other.frames
@@ -62,6 +83,30 @@ impl Machine {
         for value in &self.objs[..self.obj_top] {
             hash_value(value, state);
         }
+    }
+}
+
+impl FuncCode {
+    /// The loops by their first and last instructions, outer ones before those within.
+    fn loops(&self) -> Vec<(u32, u32)> {
+        let mut loops: Vec<(u32, u32)> = Vec::new();
+        for (at, instr) in self.code.iter().enumerate() {
+            if let Instr::Next { to, .. } | Instr::Again { to } = instr {
+                loops.push((*to, at as u32));
+            }
+        }
+        loops.sort_by_key(|(begin, end)| (*begin, u32::MAX - end));
+        loops
+    }
+}
+
+/// The loop indices at the statement before `pc`.
+fn path_at(func: &FuncCode, pc: u32) -> &[Slot] {
+    match pc.checked_sub(1).and_then(|at| func.code.get(at as usize)) {
+        Some(Instr::Call { call } | Instr::CallClosure { call }) => &func.calls[*call as usize].path,
+        Some(Instr::Sample { sample }) => &func.samples[*sample as usize].path,
+        Some(Instr::Score { score, .. }) => &func.scores[*score as usize].path,
+        _ => &[],
     }
 }
 

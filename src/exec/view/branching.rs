@@ -4,8 +4,11 @@ use super::{Model, choice_name, dead, score_site, unexpected};
 use crate::exec::machine::{Code, Event, Machine};
 use crate::model::{Branch, Branching, Dead, Outcomes, every_outcome};
 use crate::value::domain::Size;
+use crate::value::hash::Key;
 use crate::value::{Domain, Fault, Value};
-use std::hash::Hasher;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 /// Choices with more outcomes than this are not enumerated.
@@ -18,12 +21,25 @@ pub struct BranchingView {
     model: Model,
 }
 
+/// Where a run is paused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum At {
+    Choice {
+        func: u32,
+        sample: u32,
+    },
+    /// At a function of the host with several results.
+    Host {
+        func: u32,
+        host: u32,
+    },
+}
+
 /// A run paused at a choice.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct State {
     machine: Machine,
-    func: u32,
-    sample: u32,
+    at: At,
     named: Vec<(String, Value)>,
 }
 
@@ -52,8 +68,7 @@ impl BranchingView {
                     return Ok((Branch::Done { value, named: state.named, log_weight: gained }, gained));
                 }
                 Event::Sample { func, sample } => {
-                    state.func = func;
-                    state.sample = sample;
+                    state.at = At::Choice { func, sample };
                     let outcomes = match outcomes(&mut state.machine, code, func, sample) {
                         Ok(outcomes) => outcomes,
                         Err(fault) => return Ok((Branch::Dead(dead(fault)?), f64::NEG_INFINITY)),
@@ -70,23 +85,22 @@ impl BranchingView {
                     return Ok((Branch::Dead(Dead::Zero(site)), f64::NEG_INFINITY));
                 }
                 Event::Host { func, host } => {
-                    // An inference method inside the model: where it is deterministic it has one outcome.
-                    let model = &self.model;
-                    let machine = &state.machine;
-                    let mut results = every_outcome(|random| {
-                        let mut fork = machine.clone();
-                        model.call_host(&mut fork, func, host, random)?;
-                        Ok(fork)
-                    })?;
-                    match (results.len(), results.pop()) {
-                        (1, Some((_, machine))) => state.machine = machine,
-                        _ => {
-                            return Err(Fault::error(
-                                "the model runs a random inference method, which cannot be enumerated",
-                            )
-                            .hint("use `importance` or `smc` for the outer model, or `enumerate` for the inner one"));
-                        }
+                    // What the host does at random, such as a step of a particle filter, is one choice among its results.
+                    let mut values = match self.results(&mut state.machine, func, host) {
+                        Ok(values) => values,
+                        Err(fault) => return Ok((Branch::Dead(dead(fault)?), f64::NEG_INFINITY)),
+                    };
+                    if values.len() == 1 {
+                        let (value, _) = values.swap_remove(0);
+                        state.machine.supply_host(code, func, host, value)?;
+                        continue;
                     }
+                    state.at = At::Host { func, host };
+                    if !self.model.record {
+                        state.machine.forget_dead(code, true);
+                    }
+                    state.machine.log_weight = 0.0;
+                    return Ok((Branch::Choice { state, outcomes: Outcomes { values, missing: 0.0 } }, gained));
                 }
                 Event::Printed => self.model.flush(&mut state.machine),
                 event => return Err(unexpected(event)),
@@ -95,11 +109,34 @@ impl BranchingView {
     }
 }
 
+impl BranchingView {
+    /// Every result of the function of the host where a machine is paused, with its log probability; equal results are one.
+    fn results(&self, machine: &mut Machine, func: u32, host: u32) -> Result<Vec<(Value, f64)>, Fault> {
+        let args = machine.host_args(&self.model.code, func, host);
+        let name = self.model.code.funcs[func as usize].hosts[host as usize].name;
+        let mut places: HashMap<Key, usize> = HashMap::new();
+        let mut values: Vec<(Value, f64)> = Vec::new();
+        let results = every_outcome(|random| self.model.host.call(&self.model.code, name, args.clone(), random))
+            .map_err(|fault| machine.fault_here(&self.model.code, fault))?;
+        for (probability, value) in results {
+            match places.entry(Key(value)) {
+                Entry::Occupied(at) => values[*at.get()].1 += probability,
+                Entry::Vacant(free) => {
+                    values.push((free.key().0.clone(), probability));
+                    free.insert(values.len() - 1);
+                }
+            }
+        }
+        values.iter_mut().for_each(|(_, p)| *p = p.ln());
+        Ok(values)
+    }
+}
+
 impl Branching for BranchingView {
     type State = State;
 
     fn begin(&mut self) -> Result<Branch<State>, Fault> {
-        let mut state = State::default();
+        let mut state = State { machine: Machine::default(), at: At::Choice { func: 0, sample: 0 }, named: Vec::new() };
         self.model.begin(&mut state.machine)?;
         let (branch, gained) = self.go(state)?;
         Ok(match branch {
@@ -115,12 +152,17 @@ impl Branching for BranchingView {
         let code = Arc::clone(&self.model.code);
         let mut next = state.clone();
         next.machine.log_weight = 0.0;
-        if self.model.record
-            && let Some(name) = choice_name(&next.machine, &code, state.func, state.sample)
-        {
-            next.named.push((name, value.clone()));
+        match state.at {
+            At::Choice { func, sample } => {
+                if self.model.record
+                    && let Some(name) = choice_name(&next.machine, &code, func, sample)
+                {
+                    next.named.push((name, value.clone()));
+                }
+                next.machine.supply(&code, func, sample, value.clone())?;
+            }
+            At::Host { func, host } => next.machine.supply_host(&code, func, host, value.clone())?,
         }
-        next.machine.supply(&code, state.func, state.sample, value.clone())?;
         self.go(next)
     }
 
@@ -129,8 +171,7 @@ impl Branching for BranchingView {
     }
 
     fn same_future(&self, a: &State, b: &State) -> bool {
-        a.func == b.func
-            && a.sample == b.sample
+        a.at == b.at
             && a.machine.same_future(&b.machine)
             && a.named.len() == b.named.len()
             && a.named.iter().zip(&b.named).all(|(x, y)| x.0 == y.0 && crate::value::hash::same(&x.1, &y.1))
@@ -138,7 +179,7 @@ impl Branching for BranchingView {
 
     fn hash_future(&self, state: &State, hasher: &mut dyn Hasher) {
         let mut hasher = hasher;
-        hasher.write_u32(state.sample);
+        state.at.hash(&mut hasher);
         state.machine.hash_future(&mut hasher);
         for (_, value) in &state.named {
             crate::value::hash::hash_value(value, &mut hasher);

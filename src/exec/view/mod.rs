@@ -63,8 +63,7 @@ impl Model {
 
     /// As [`Model::call_host`], with the randomness of the machine's own generator.
     fn call_host_drawing(&self, machine: &mut Machine, func: u32, host: u32) -> Result<(), Fault> {
-        let mut random = Production(machine.generator.stream(0x6d65_7468_6f64));
-        machine.generator.next_u64();
+        let mut random = Production(machine.generator.split());
         self.call_host(machine, func, host, &mut random).map(|_| ())
     }
 

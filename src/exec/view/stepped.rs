@@ -3,8 +3,10 @@
 use super::{Model, choice_name, choose_outcome, dead, score_site, unexpected};
 use crate::exec::machine::{Event, Machine};
 use crate::model::{Advance, Dead, Random, Stand, Step, Stepped};
+use crate::value::hash::{hash_value, same};
 use crate::value::{Fault, Generator, Streams, Value};
 use rayon::prelude::*;
+use std::hash::Hasher;
 use std::sync::Arc;
 
 /// Runs that one thread advances at a time.
@@ -76,7 +78,9 @@ impl SteppedView {
                     if weight == f64::NEG_INFINITY {
                         return Ok(Step::Dead(Dead::Zero(site)));
                     }
-                    machine.forget_dead(code, false);
+                    // Runs that are enumerated are compared, so that what is dead must not differ.
+                    let exact = random.as_mut().is_some_and(|random| random.generator().is_none());
+                    machine.forget_dead(code, exact);
                     let address = machine.score_address(code, func, score);
                     return Ok(Step::Paused { weight, address, site });
                 }
@@ -194,7 +198,7 @@ impl Stepped for SteppedView {
         &runs.stands
     }
 
-    fn advance_all(&self, runs: &mut Runs, streams: Streams) -> Result<Advance, Fault> {
+    fn advance_all(&self, runs: &mut Runs, waits: &[bool], streams: Streams) -> Result<Advance, Fault> {
         let parts: Vec<Result<Advance, Fault>> = runs
             .runs
             .par_chunks_mut(BLOCK)
@@ -202,8 +206,9 @@ impl Stepped for SteppedView {
             .map(|(block, runs)| {
                 let mut advance = Advance::default();
                 for (k, run) in runs.iter_mut().enumerate() {
-                    let gained = self.step(block * BLOCK + k, run, streams, &mut advance.died)?;
-                    advance.gained.push(gained);
+                    let k = block * BLOCK + k;
+                    let waits = waits.get(k) == Some(&true);
+                    advance.gained.push(if waits { 0.0 } else { self.step(k, run, streams, &mut advance.died)? });
                 }
                 Ok(advance)
             })
@@ -248,5 +253,25 @@ impl Stepped for SteppedView {
 
     fn finish_one(&self, runs: &Runs, k: usize) -> (Value, Vec<(String, Value)>) {
         self.finish(&runs.runs[k])
+    }
+
+    fn position(&self, runs: &Runs, k: usize) -> Vec<u64> {
+        runs.runs[k].machine.position(&self.model.code)
+    }
+
+    fn same_future(&self, a: (&Runs, usize), b: (&Runs, usize)) -> bool {
+        let (a, b) = (&a.0.runs[a.1], &b.0.runs[b.1]);
+        let same_named = || {
+            let (a, b) = (self.finish(a).1, self.finish(b).1);
+            a.len() == b.len() && a.iter().zip(&b).all(|(x, y)| x.0 == y.0 && same(&x.1, &y.1))
+        };
+        a.machine.same_future(&b.machine) && same(&a.machine.returned, &b.machine.returned) && same_named()
+    }
+
+    fn hash_future(&self, runs: &Runs, k: usize, hasher: &mut dyn Hasher) {
+        let mut hasher = hasher;
+        let machine = &runs.runs[k].machine;
+        machine.hash_future(&mut hasher);
+        hash_value(&machine.returned, &mut hasher);
     }
 }

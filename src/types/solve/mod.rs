@@ -19,7 +19,7 @@ pub(crate) enum Shape {
     /// Arrays of this depth (0: none) of numbers, with the type of the numbers.
     Numbers(u32, Ty),
     Matrix,
-    Kernel,
+    Covariance,
     /// Already reported.
     Error,
     /// Not known yet.
@@ -59,7 +59,7 @@ impl Infer<'_> {
                 }
                 Node::Int | Node::Real | Node::Literal | Node::Counter => return Shape::Numbers(depth, at),
                 Node::Matrix if depth == 0 => return Shape::Matrix,
-                Node::Host(name, _) if depth == 0 && name.as_str() == "Kernel" => return Shape::Kernel,
+                Node::Variant(name, _, _) if depth == 0 && name.as_str() == "Covariance" => return Shape::Covariance,
                 Node::Error => return Shape::Error,
                 Node::Unknown => return Shape::Unknown,
                 _ => return Shape::Other,

@@ -62,14 +62,14 @@ impl Infer<'_> {
                 let _ = self.table.unify(result, Ty::ERROR);
                 true
             }
-            (Shape::Kernel, Shape::Kernel) if matches!(op, BinaryOp::Add | BinaryOp::Mul) => {
-                self.kernel_operation(constraint, expr, op, left, right);
+            (Shape::Covariance, Shape::Covariance) if matches!(op, BinaryOp::Add | BinaryOp::Mul) => {
+                self.covariance_operation(constraint, expr, op, left, right);
                 self.settle(constraint, Some(expr), left.ty, result);
                 true
             }
             (Shape::Unknown, _) | (_, Shape::Unknown) => false,
-            (Shape::Kernel, _) | (_, Shape::Kernel) => {
-                let (operand, other) = if shapes.0 == Shape::Kernel { (left, right) } else { (right, left) };
+            (Shape::Covariance, _) | (_, Shape::Covariance) => {
+                let (operand, other) = if shapes.0 == Shape::Covariance { (left, right) } else { (right, left) };
                 let diagnostic = error::bad_operand(self, constraint, op, operand, other);
                 self.fail(constraint, diagnostic);
                 let _ = self.table.unify(result, Ty::ERROR);
@@ -138,8 +138,15 @@ impl Infer<'_> {
     }
 
     /// `k1 + k2` of covariance functions is a call of the library.
-    fn kernel_operation(&mut self, constraint: &Constraint, expr: ExprId, op: BinaryOp, left: Operand, right: Operand) {
-        let name: Name = intern(if op == BinaryOp::Add { "kernel_add" } else { "kernel_mul" });
+    fn covariance_operation(
+        &mut self,
+        constraint: &Constraint,
+        expr: ExprId,
+        op: BinaryOp,
+        left: Operand,
+        right: Operand,
+    ) {
+        let name: Name = intern(if op == BinaryOp::Add { "covariance_add" } else { "covariance_mul" });
         let def = match self.env.lookup(ScopeId::LIBRARY, name).first() {
             Some(Entity::Fn(item)) => Def::Item(*item),
             Some(Entity::Prim(row)) => Def::Prim(*row),
@@ -162,7 +169,7 @@ impl Infer<'_> {
     pub(super) fn attempt_numeric(&mut self, constraint: &Constraint, operand: Operand) -> bool {
         match self.shape(operand.ty) {
             Shape::Unknown => false,
-            Shape::Other | Shape::Kernel => {
+            Shape::Other | Shape::Covariance => {
                 let diagnostic = error::not_a_number(self, constraint, operand);
                 self.fail(constraint, diagnostic);
                 true
@@ -214,7 +221,7 @@ impl Infer<'_> {
     fn attempt_order(&mut self, constraint: &Constraint, op: BinaryOp, left: Operand, right: Operand) -> bool {
         let shapes = (self.shape(left.ty), self.shape(right.ty));
         for (shape, operand) in [(shapes.0, left), (shapes.1, right)] {
-            if matches!(shape, Shape::Other | Shape::Kernel | Shape::Matrix | Shape::Numbers(1.., _)) {
+            if matches!(shape, Shape::Other | Shape::Covariance | Shape::Matrix | Shape::Numbers(1.., _)) {
                 let diagnostic = error::not_ordered(self, constraint, op, operand);
                 self.fail(constraint, diagnostic);
                 return true;
