@@ -22,17 +22,17 @@ pub(super) const ROWS: &[Row] = &[
     },
     Row {
         signature: "fn exactly(model: () ~> a, states: Int = 20000) -> (Posterior<a>, String)",
-        doc: "The exact posterior of a model and an empty text; or an empty posterior and the reason why the exact one is out of reach.",
+        doc: "The exact posterior of a model and an empty text; or an empty posterior and the reason why the exact one is out of reach.\nexample: { let (p, why_not) = exactly(() => flip(0.25)); why_not == \"\" && prob(p, b => b) == 0.25 }",
         contract: Contract::Preserves,
     },
     Row {
         signature: "fn sampler_for(model: () ~> a) -> String",
-        doc: "The name of the sampling method that suits a model.",
+        doc: "The name of the sampling method that suits a model.\nexample: sampler_for(() => factor(Normal(0, 1) |> sample)) == \"mh\"",
         contract: Contract::None,
     },
     Row {
         signature: "fn chosen(p: Posterior<a>, model: () ~> a, why_not: String) -> Posterior<a>",
-        doc: "The posterior, with the reason why its method was chosen; `why_not` says why there is no exact one.",
+        doc: "The posterior, with the reason why its method was chosen; `why_not` says why there is no exact one.\nexample: prob(chosen(enumerate(() => flip(0.25)), () => flip(0.25), \"\"), b => b) == 0.25",
         contract: Contract::None,
     },
 ];

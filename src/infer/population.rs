@@ -20,7 +20,7 @@ use std::sync::Arc;
 pub(super) const ROWS: &[Row] = &[
     Row {
         signature: "fn spawn(model: () ~> a, particles: Int) -> Population<a>",
-        doc: "A population of runs of a model, all at their start with weight 1.",
+        doc: "A population of runs of a model, all at their start with weight 1.\nexample: log_weights(spawn(() => flip(0.5), 2)) == [0.0, 0.0]",
         contract: Contract::Preserves,
     },
     Row {
@@ -38,17 +38,17 @@ pub(super) const ROWS: &[Row] = &[
     },
     Row {
         signature: "fn running(p: Population<a>) -> Bool",
-        doc: "Whether a particle has not come to its end yet.",
+        doc: "Whether a particle has not come to its end yet.\nexample: running(spawn(() => flip(0.5), 2))",
         contract: Contract::None,
     },
     Row {
         signature: "fn finish(p: Population<a>) -> Posterior<a>",
-        doc: "The results of a population of which no particle is running, with their weights, as a posterior.",
+        doc: "The results of a population of which no particle is running, with their weights, as a posterior.\nexample: len(draws(finish(advance(spawn(() => flip(0.5), 3))))) == 3",
         contract: Contract::Preserves,
     },
     Row {
         signature: "fn without_evidence(p: Population<a>) -> Population<a>",
-        doc: "The same population with evidence 1: its weights are divided by their mean.",
+        doc: "The same population with evidence 1: its weights are divided by their mean.\nexample: log_evidence(without_evidence(advance(spawn(() => factor(2.0), 3)))) == 0.0",
         contract: Contract::None,
     },
 ];
