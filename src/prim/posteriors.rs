@@ -45,7 +45,7 @@ pub(super) const ROWS: &[Row] = &[
          `tolerance` of the greatest.\n\
          example: measure_eq(enumerate(() => flip(0.5)), enumerate(() => !flip(0.5)))\n\
          example: !measure_eq(enumerate(() => { condition(flip(0.5)) }), enumerate(() => ()))",
-        |args| measure_eq(args),
+        measure_eq,
     ),
     Row::general(
         "fn summary(p: Posterior<a>) -> String",

@@ -59,7 +59,9 @@ impl Infer<'_> {
                 }
                 Node::Int | Node::Real | Node::Literal | Node::Counter => return Shape::Numbers(depth, at),
                 Node::Matrix if depth == 0 => return Shape::Matrix,
-                Node::Variant(name, _, _) if depth == 0 && name.as_str() == "Covariance" => return Shape::Covariance,
+                Node::Variant(name, _, _) | Node::Host(name, _) if depth == 0 && name.as_str() == "Covariance" => {
+                    return Shape::Covariance;
+                }
                 Node::Error => return Shape::Error,
                 Node::Unknown => return Shape::Unknown,
                 _ => return Shape::Other,
