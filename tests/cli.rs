@@ -543,3 +543,58 @@ fn a_closed_output_ends_quietly() {
     let output = child.wait_with_output().unwrap();
     assert_eq!((output.status.code(), String::from_utf8_lossy(&output.stderr).as_ref()), (Some(0), ""));
 }
+
+/// Starts a command, interrupts it once its program has printed this much, and gives what it leaves: status, standard
+/// output and the last part of standard error.
+#[cfg(unix)]
+fn interrupted(folder: &Folder, arguments: &[&str], bytes: usize) -> (i32, String, String) {
+    use std::io::Read;
+    let mut command = folder.command(arguments);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut error = child.stderr.take().unwrap();
+    error.read_exact(&mut vec![0; bytes]).unwrap();
+    let kill = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(kill.success());
+    let rest = std::thread::spawn(move || {
+        let mut rest = String::new();
+        error.read_to_string(&mut rest).unwrap();
+        rest
+    });
+    let (status, out, _) = finished(&child.wait_with_output().unwrap());
+    let rest = rest.join().unwrap();
+    (status, out, rest.lines().filter(|line| !line.starts_with("run ")).collect::<Vec<_>>().join("\n"))
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_inference_writes_what_was_drawn() {
+    let model = "model m {\n  x ~ Normal(0, 1)\n  print(\"run\", x)\n  observe 1.5 ~ Normal(x, 1)\n  return {x}\n}\n";
+    let folder = Folder::new(&[("m.borel", model)]);
+    for (method, options) in
+        [("mh", ["--chains", "2"]), ("importance", ["--threads", "1"]), ("rejection", ["--seed", "2"])]
+    {
+        let arguments =
+            ["run", "m.borel", "--format", "json", "--out", "draws.json", "--draws", "100000000", "--method"];
+        let more = if method == "mh" { vec!["--warmup", "10"] } else { Vec::new() };
+        let arguments = [&arguments[..], &[method], &options[..], &more[..]].concat();
+        let (status, out, error) = interrupted(&folder, &arguments, 100_000);
+        assert_eq!(status, 130, "{method}: {out} {error}");
+        let object: Value = serde_json::from_str(&out).unwrap_or_else(|_| panic!("{method}: {out} {error}"));
+        let warnings = object["warnings"].to_string();
+        assert!(warnings.contains("interrupted after"), "{method}: {warnings}");
+        assert!(
+            object["draws"].as_u64().unwrap() > 0 && object["variables"]["x"]["mean"].is_number(),
+            "{method}: {out}"
+        );
+        assert!(folder.read("draws.json").len() > 100, "{method}");
+        if method == "mh" {
+            assert!(object["seconds"]["warmup"].as_f64().unwrap() > 0.0, "{out}");
+        }
+    }
+    let walk = "model walk {\n  var x = 0.0\n  while true {\n    x ~ Normal(x, 1)\n    print(\"run\", x)\n    observe 0 ~ Normal(x, 1)\n  }\n}\n";
+    folder.write("walk.borel", walk);
+    let arguments = ["run", "walk.borel", "--format", "json", "--method", "smc", "--particles", "10"];
+    let (status, out, error) = interrupted(&folder, &arguments, 100_000);
+    assert_eq!((status, out.as_str()), (130, ""), "{error}");
+    assert!(error.contains("a particle filter has no draws before its particles have ended"), "{error}");
+}

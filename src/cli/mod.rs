@@ -146,7 +146,11 @@ impl Face {
     fn failure(&self, session: &Session, failure: &Failure) -> Status {
         if failure.is_interrupt() {
             if !self.output.closed() {
-                self.complain("interrupted\n");
+                let text = match failure {
+                    Failure::Fault(fault) => fault.message.as_str(),
+                    _ => "interrupted",
+                };
+                self.complain(&format!("{text}\n"));
             }
             return Status::Interrupted;
         }

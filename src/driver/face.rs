@@ -1,25 +1,15 @@
 //! What the command line and the REPL ask beside running: formatting, static checks, the methods and the interrupt.
 
 use super::{Failure, File, Session, methods, prepare};
-use crate::exec::machine::run::INTERRUPTED;
 use crate::source::{Diagnostic, Severity, SourceMap, Span};
 use crate::syntax::ast::{Ast, ItemKind};
 use crate::syntax::{format, parser};
 use crate::value::fault::FaultKind;
-use std::sync::atomic::Ordering;
 
 /// The words of the language that cannot be names.
 pub const KEYWORDS: [&str; 19] = parser::KEYWORDS;
 
-/// Asks every running program to stop; tells whether it had been asked before.
-pub fn interrupt() -> bool {
-    INTERRUPTED.swap(true, Ordering::Relaxed)
-}
-
-/// Forgets an interrupt, before the next program starts.
-pub fn clear_interrupt() {
-    INTERRUPTED.store(false, Ordering::Relaxed);
-}
+pub use crate::value::interrupt::{clear_interrupt, interrupt};
 
 /// The names of the inference methods.
 pub fn method_names() -> Vec<&'static str> {

@@ -14,7 +14,7 @@ use crate::posterior::Posterior;
 use crate::source::world::Stream;
 use crate::source::{Name, World};
 use crate::value::fault::FaultKind;
-use crate::value::{Fault, HostObject, Value};
+use crate::value::{Fault, HostObject, Value, interrupt};
 use std::any::Any;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -27,6 +27,8 @@ pub struct DriverHost {
     pub stream: Mutex<Stream>,
     /// Keep every named choice of the models that are inferred.
     pub all: AtomicBool,
+    /// What an interrupted method has so far is its result. Programs that use results go on with whole ones only.
+    pub partial: AtomicBool,
     itself: Weak<DriverHost>,
 }
 
@@ -41,6 +43,7 @@ impl DriverHost {
             limits,
             stream: Mutex::new(Stream::Out),
             all: AtomicBool::new(false),
+            partial: AtomicBool::new(false),
             itself: Weak::clone(itself),
         })
     }
@@ -49,6 +52,14 @@ impl DriverHost {
     fn model(&self, code: &Arc<Code>, closure: Value) -> Result<Model, Fault> {
         let host = self.itself.upgrade().ok_or_else(|| Fault::internal("the host of a running program is gone"))?;
         Ok(Model { code: Arc::clone(code), start: Start::Closure(closure), host, limits: self.limits, record: false })
+    }
+
+    /// A posterior as a value, if it is whole or a part will do.
+    fn whole(&self, posterior: Posterior) -> Result<Value, Fault> {
+        if !self.partial.load(Ordering::Relaxed) {
+            interrupt::stop_if_interrupted()?;
+        }
+        Ok(host(posterior))
     }
 }
 
@@ -81,12 +92,12 @@ impl Host for DriverHost {
             "importance" => {
                 let model = recording(self.model(code, args.value())?, all);
                 let draws = args.count()?;
-                importance::importance(|| ForwardView::new(model.clone()), draws, all, random).map(host)
+                self.whole(importance::importance(|| ForwardView::new(model.clone()), draws, all, random)?)
             }
             "rejection" => {
                 let model = recording(self.model(code, args.value())?, all);
                 let (draws, bound, tries) = (args.count()?, args.real()?, args.count()? as u64);
-                rejection::rejection(&mut ForwardView::new(model), draws, bound, tries, all, random).map(host)
+                self.whole(rejection::rejection(&mut ForwardView::new(model), draws, bound, tries, all, random)?)
             }
             "mh" => {
                 let model = self.model(code, args.value())?;
@@ -94,7 +105,7 @@ impl Host for DriverHost {
                 let warmup = args.optional_count()?.unwrap_or(draws / 2 + 100);
                 let (chains, steps) = (args.count()?, args.optional_count()?);
                 let options = mh::Options { draws, warmup, chains, steps, all, tries: 10_000 };
-                mh::mh(&TracedView::new(model), options, random).map(host)
+                self.whole(mh::mh(&TracedView::new(model), options, &|| self.world.now(), random)?)
             }
             "spawn" => {
                 let model = recording(self.model(code, args.value())?, all);
@@ -104,7 +115,7 @@ impl Host for DriverHost {
             }
             "advance" => {
                 let mut population: Runs = args.object()?;
-                population.advance(random)?;
+                interrupt::stop_if_interrupted().and_then(|()| population.advance(random)).map_err(unfinished)?;
                 Ok(host(population))
             }
             "resample" => {
@@ -128,8 +139,19 @@ impl Host for DriverHost {
         let stream = *self.stream.lock().unwrap_or_else(PoisonError::into_inner);
         if self.world.write(stream, text).is_err() {
             // Nobody reads the output any more: the run has no purpose.
-            crate::exec::machine::run::INTERRUPTED.store(true, Ordering::Relaxed);
+            interrupt::interrupt();
         }
+    }
+}
+
+/// An interrupted filter has nothing to show: particles that stand in the middle of a model are no draws.
+fn unfinished(fault: Fault) -> Fault {
+    match fault.kind {
+        FaultKind::Interrupted => {
+            let message = "interrupted: a particle filter has no draws before its particles have ended";
+            Fault { message: message.into(), ..fault }
+        }
+        _ => fault,
     }
 }
 

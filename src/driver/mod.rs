@@ -515,11 +515,13 @@ impl Session {
         let info = self.pick_model(file, model)?;
         let call = method_call(method.unwrap_or("infer"), &info, options)?;
         self.host.all.store(all, Ordering::Relaxed);
+        self.host.partial.store(true, Ordering::Relaxed);
         let start = self.world.now();
         let before = self.compile_seconds;
         let value = self.expression_value(&call);
         self.host.all.store(false, Ordering::Relaxed);
-        let sampling = self.world.now() - start - (self.compile_seconds - before);
+        self.host.partial.store(false, Ordering::Relaxed);
+        let passed = self.world.now() - start - (self.compile_seconds - before);
         let Value::Host(object) = value? else {
             return Err(Fault::internal("a method gives a posterior").into());
         };
@@ -530,7 +532,10 @@ impl Session {
         posterior.model.clone_from(&info.name);
         posterior.seed = self.options.seed;
         posterior.seconds.compile = self.compile_seconds;
-        posterior.seconds.sampling = sampling - posterior.seconds.warmup;
+        // Chains share the time that passed in the proportion in which they used it.
+        let share = posterior.seconds.warmup / (posterior.seconds.warmup + posterior.seconds.sampling);
+        posterior.seconds.warmup = if share.is_finite() { passed * share } else { 0.0 };
+        posterior.seconds.sampling = passed - posterior.seconds.warmup;
         let (method, reason) = (posterior.method.clone(), posterior.reason.clone());
         Ok(Inferred { model: info.name, method, posterior: Arc::new(posterior), reason })
     }

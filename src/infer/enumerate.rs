@@ -7,6 +7,7 @@ use super::{Contract, Row};
 use crate::model::{Branch, Branching, Dead};
 use crate::posterior::{Info, Posterior, log_sum_exp};
 use crate::value::hash::Key;
+use crate::value::interrupt::stop_if_interrupted;
 use crate::value::{Fault, Value};
 use std::collections::HashMap;
 use std::collections::hash_map::DefaultHasher;
@@ -114,6 +115,7 @@ pub fn measure<B: Branching>(model: &mut B, options: Options) -> Result<Measure,
         let mut next: Vec<Path<B::State>> = Vec::new();
         let mut places: HashMap<u64, Vec<u32>> = HashMap::new();
         for path in layer {
+            stop_if_interrupted()?;
             for (value, logp) in &path.outcomes {
                 let before = path.log_weight + logp;
                 result.paths += 1;

@@ -5,6 +5,8 @@ use super::{Contract, Row};
 use crate::model::{Dead, Forward, Production, Random, Weighted};
 use crate::posterior::{Chain, Info, Named, Posterior, Warning, log_sum_exp};
 use crate::source::Name;
+use crate::value::fault::FaultKind;
+use crate::value::interrupt::{interrupted, stop_if_interrupted};
 use crate::value::{Fault, Value};
 use rayon::prelude::*;
 
@@ -18,6 +20,8 @@ pub(super) const ROWS: &[Row] = &[Row {
 #[derive(Default)]
 pub(super) struct Runs {
     pub kept: Vec<Weighted>,
+    /// How many were made.
+    pub tried: usize,
     /// Runs of weight zero, by the site that refused them.
     pub refused: std::collections::BTreeMap<u32, u64>,
     pub domain_faults: u64,
@@ -25,7 +29,22 @@ pub(super) struct Runs {
 }
 
 impl Runs {
+    /// Makes one more run; false where the user interrupts.
+    fn run(&mut self, run: impl FnOnce() -> Result<Result<Weighted, Dead>, Fault>) -> Result<bool, Fault> {
+        if interrupted() {
+            return Ok(false);
+        }
+        match run() {
+            Err(fault) if fault.kind == FaultKind::Interrupted => Ok(false),
+            result => {
+                self.add(result?);
+                Ok(true)
+            }
+        }
+    }
+
     pub(super) fn add(&mut self, result: Result<Weighted, Dead>) -> bool {
+        self.tried += 1;
         match result {
             Ok(run) => {
                 self.kept.push(run);
@@ -42,6 +61,7 @@ impl Runs {
 
     fn append(&mut self, other: Runs) {
         self.kept.extend(other.kept);
+        self.tried += other.tried;
         for (site, count) in other.refused {
             *self.refused.entry(site).or_default() += count;
         }
@@ -81,7 +101,9 @@ pub fn importance<F: Forward>(
                     let mut view = view();
                     let mut runs = Runs::default();
                     for k in part * chunk..draws.min((part + 1) * chunk) {
-                        runs.add(view.run(&mut Production(base.stream(k as u64)))?);
+                        if !runs.run(|| view.run(&mut Production(base.stream(k as u64))))? {
+                            break;
+                        }
                     }
                     Ok(runs)
                 })
@@ -96,11 +118,16 @@ pub fn importance<F: Forward>(
             let mut view = view();
             let mut runs = Runs::default();
             for _ in 0..draws {
-                runs.add(view.run(random)?);
+                if !runs.run(|| view.run(random))? {
+                    break;
+                }
             }
             runs
         }
     };
+    if runs.tried == 0 {
+        stop_if_interrupted()?;
+    }
     let log_weights: Vec<f64> = runs.kept.iter().map(|run| run.log_weight).collect();
     let total = log_sum_exp(&log_weights);
     let mut chain = Chain { log_weights: Some(log_weights.clone()), ..Chain::default() };
@@ -111,7 +138,7 @@ pub fn importance<F: Forward>(
     }
     chain.named = all.then_some(named);
     let mut posterior = Posterior::new("", "importance", vec![chain]);
-    let n = draws as f64;
+    let n = runs.tried as f64;
     posterior.log_evidence = Some(total - n.ln());
     // The delta method: the standard error of the mean weight over the mean weight.
     let squares: f64 = log_weights.iter().map(|w| (2.0 * (w - total)).exp()).sum();
@@ -119,12 +146,23 @@ pub fn importance<F: Forward>(
     if posterior.is_empty() {
         posterior.warnings.push(Warning::AllDead { place: None });
     }
+    if runs.tried < draws {
+        posterior.warnings.push(Warning::Interrupted { drawn: runs.tried, asked: draws });
+    }
     note_domain_faults(&mut posterior, runs.domain_faults, runs.example);
     let refused: u64 = runs.refused.values().sum();
     if refused > 0 {
         posterior.info.push(("zero_weight_runs".into(), Info::Count(refused)));
     }
     Ok(posterior)
+}
+
+/// Says how many of the draws asked for there are, where the user interrupted.
+pub(super) fn note_interrupt(posterior: &mut Posterior, asked: usize) {
+    let drawn = posterior.len();
+    if drawn < asked && interrupted() {
+        posterior.warnings.push(Warning::Interrupted { drawn, asked });
+    }
 }
 
 /// Counts runs that ended outside a parameter's domain.

@@ -5,11 +5,13 @@
 //! with the correction of Kiselyov 2016). Step sizes are adapted during warm-up and fixed afterwards.
 
 use super::enumerate::named_record;
-use super::importance::names_of;
+use super::importance::{names_of, note_interrupt};
 use super::proposal::{Move, Tuning, propose};
 use super::{Contract, Row};
 use crate::model::{Dead, Production, Random, Trace, Traced};
 use crate::posterior::{Chain, Info, Posterior, Warning};
+use crate::value::fault::FaultKind;
+use crate::value::interrupt::stop_if_interrupted;
 use crate::value::{Fault, Value};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
@@ -231,6 +233,8 @@ fn uniform_index(count: usize, random: &mut dyn Random) -> usize {
 /// The result of one chain.
 struct Ran {
     chain: Chain,
+    /// Of the warm-up and after it.
+    seconds: (f64, f64),
     rates: BTreeMap<String, (u64, u64)>,
     steps: u64,
     domain_faults: u64,
@@ -238,7 +242,14 @@ struct Ran {
     moved: bool,
 }
 
-fn run_chain<T: Traced>(view: &T, options: &Options, random: &mut dyn Random) -> Result<Ran, Fault> {
+/// Seconds, from any beginning.
+type Clock<'c> = &'c (dyn Fn() -> f64 + Sync);
+
+/// Runs a chain; where the user interrupts, as far as it came.
+fn run_chain<T: Traced>(view: &T, options: &Options, clock: Clock<'_>, random: &mut dyn Random) -> Result<Ran, Fault> {
+    stop_if_interrupted()?;
+    let start = clock();
+    let mut warm = None;
     let mut sampler = Sampler::start(view, options.tries, random)?;
     let mut chain = Chain::default();
     let mut named = Vec::new();
@@ -252,6 +263,7 @@ fn run_chain<T: Traced>(view: &T, options: &Options, random: &mut dyn Random) ->
         if round == options.warmup {
             sampler.adapt(false);
             fixed = longest;
+            warm = Some(clock());
         }
         let steps = options.steps.unwrap_or_else(|| {
             if round < options.warmup {
@@ -262,14 +274,18 @@ fn run_chain<T: Traced>(view: &T, options: &Options, random: &mut dyn Random) ->
             }
         });
         let before = sampler.accepted;
-        for _ in 0..steps {
-            sampler.step(random)?;
+        match (0..steps).try_for_each(|_| sampler.step(random)).and_then(|()| stop_if_interrupted()) {
+            Err(fault) if fault.kind == FaultKind::Interrupted && !chain.draws.is_empty() => break,
+            result => result?,
         }
         moved |= sampler.accepted > before;
         if round < options.warmup {
             continue;
         }
-        let value = sampler.value(random)?;
+        let value = match sampler.value(random) {
+            Err(fault) if fault.kind == FaultKind::Interrupted && !chain.draws.is_empty() => break,
+            value => value?,
+        };
         joint.push(sampler.trace().log_joint());
         // Names cost more than a step: they are collected only where they are kept.
         let unit = matches!(value, Value::Unit);
@@ -286,8 +302,11 @@ fn run_chain<T: Traced>(view: &T, options: &Options, random: &mut dyn Random) ->
     chain.named = options.all.then_some(named);
     chain.stats = vec![("lp__".to_string(), joint)];
     let rates = sampler.acceptance();
+    let end = clock();
+    let warm = warm.unwrap_or(end);
     Ok(Ran {
         chain,
+        seconds: (warm - start, end - warm),
         rates,
         steps: sampler.steps,
         domain_faults: sampler.domain_faults,
@@ -305,18 +324,34 @@ fn sweep(trace: &Trace) -> usize {
     trace.movable.iter().map(|k| size(&trace.choices[*k as usize].value)).sum::<usize>().max(1)
 }
 
-/// Runs chains.
-pub fn mh<T: Traced>(view: &T, options: Options, random: &mut dyn Random) -> Result<Posterior, Fault> {
-    let ran: Vec<Ran> = match random.generator() {
+/// Runs chains. Where the user interrupts, those that have draws are kept.
+pub fn mh<T: Traced>(
+    view: &T,
+    options: Options,
+    clock: Clock<'_>,
+    random: &mut dyn Random,
+) -> Result<Posterior, Fault> {
+    let count = options.chains.max(1);
+    let results: Vec<Result<Ran, Fault>> = match random.generator() {
         Some(generator) => {
             let base = generator.split();
-            (0..options.chains.max(1))
-                .into_par_iter()
-                .map(|k| run_chain(view, &options, &mut Production(base.stream(k as u64))))
-                .collect::<Result<_, _>>()?
+            let one = |k: usize| run_chain(view, &options, clock, &mut Production(base.stream(k as u64)));
+            (0..count).into_par_iter().map(one).collect()
         }
-        None => (0..options.chains.max(1)).map(|_| run_chain(view, &options, random)).collect::<Result<_, _>>()?,
+        None => (0..count).map(|_| run_chain(view, &options, clock, random)).collect(),
     };
+    let mut ran = Vec::new();
+    let mut interrupt = None;
+    for result in results {
+        match result {
+            Err(fault) if fault.kind == FaultKind::Interrupted => interrupt = Some(fault),
+            result => ran.push(result?),
+        }
+    }
+    if let (true, Some(fault)) = (ran.is_empty(), interrupt) {
+        return Err(fault);
+    }
+    let seconds = ran.iter().fold((0.0, 0.0), |sum, one| (sum.0 + one.seconds.0, sum.1 + one.seconds.1));
     let mut rates: BTreeMap<String, (u64, u64)> = BTreeMap::new();
     let mut chains = Vec::new();
     let mut steps = 0;
@@ -337,6 +372,7 @@ pub fn mh<T: Traced>(view: &T, options: Options, random: &mut dyn Random) -> Res
         chains.push(one.chain);
     }
     let mut posterior = Posterior::new("", "mh", chains);
+    (posterior.seconds.warmup, posterior.seconds.sampling) = seconds;
     let table = rates
         .into_iter()
         .filter(|(_, (_, proposed))| *proposed > 0)
@@ -354,5 +390,6 @@ pub fn mh<T: Traced>(view: &T, options: Options, random: &mut dyn Random) -> Res
         }
     }
     posterior.warnings = warnings;
+    note_interrupt(&mut posterior, count * options.draws);
     Ok(posterior)
 }

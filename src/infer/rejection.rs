@@ -1,10 +1,12 @@
 //! Rejection sampling: independent draws from the exact posterior, for models whose weights are bounded.
 
-use super::importance::{Runs, names_of, note_domain_faults, value_of};
+use super::importance::{Runs, names_of, note_domain_faults, note_interrupt, value_of};
 use super::{Contract, Row};
 use crate::model::{Forward, Random};
 use crate::posterior::{Chain, Info, Posterior};
 use crate::value::Fault;
+use crate::value::fault::FaultKind;
+use crate::value::interrupt::{interrupted, stop_if_interrupted};
 
 pub(super) const ROWS: &[Row] = &[Row {
     signature: "fn rejection(model: () ~> a, draws: Int = 1000, bound: Real = 0.0, tries: Int = 100000000) ~> Posterior<a>",
@@ -27,7 +29,7 @@ pub fn rejection<F: Forward>(
     let mut named = Vec::new();
     let mut runs = Runs::default();
     let mut tried = 0u64;
-    while chain.draws.len() < draws {
+    while chain.draws.len() < draws && !interrupted() {
         if tried >= tries || (tried >= 1_000_000 && chain.draws.is_empty()) {
             return Err(Fault::error(format!(
                 "rejection sampling kept {} of {tried} runs: the condition is too rare",
@@ -36,7 +38,11 @@ pub fn rejection<F: Forward>(
             .hint("use `mh` or `smc`, which need no run to satisfy everything at once"));
         }
         tried += 1;
-        if !runs.add(view.run(random)?) {
+        let run = match view.run(random) {
+            Err(fault) if fault.kind == FaultKind::Interrupted => break,
+            run => run?,
+        };
+        if !runs.add(run) {
             continue;
         }
         let Some(run) = runs.kept.pop() else { continue };
@@ -50,6 +56,9 @@ pub fn rejection<F: Forward>(
             named.push(names_of(run.named));
         }
     }
+    if chain.draws.is_empty() {
+        stop_if_interrupted()?;
+    }
     let kept = chain.draws.len() as f64;
     chain.named = all.then_some(named);
     let mut posterior = Posterior::new("", "rejection", vec![chain]);
@@ -59,6 +68,7 @@ pub fn rejection<F: Forward>(
         posterior.log_evidence = Some(rate.ln() + bound);
         posterior.log_evidence_se = Some(((1.0 - rate) / kept).sqrt());
     }
+    note_interrupt(&mut posterior, draws);
     posterior.info.push(("tries".into(), Info::Count(tried)));
     note_domain_faults(&mut posterior, runs.domain_faults, runs.example);
     Ok(posterior)

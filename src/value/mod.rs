@@ -5,6 +5,7 @@ mod drop;
 pub mod fault;
 pub mod generator;
 pub mod hash;
+pub mod interrupt;
 pub mod print;
 
 use crate::source::Name;

@@ -6,10 +6,9 @@ use super::code::*;
 use super::general;
 use super::lift;
 use crate::source::{Name, Span};
-use crate::value::fault::FaultKind;
+use crate::value::interrupt::stop_if_interrupted;
 use crate::value::{Fault, Generator, Value};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Bounds on one run, so that a program cannot hang or exhaust memory.
 #[derive(Clone, Copy, Debug)]
@@ -25,9 +24,6 @@ impl Default for Limits {
         Limits { depth: 1_000_000, steps: 20_000_000_000 }
     }
 }
-
-/// Set by the interrupt handler of the command line; looked at every few thousand steps.
-pub static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 /// Why the machine paused.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -399,8 +395,8 @@ impl Machine {
                 () => {
                     self.steps += 1;
                     if self.steps & 0x3fff == 0 {
-                        if INTERRUPTED.load(Ordering::Relaxed) {
-                            fail!(Fault { kind: FaultKind::Interrupted, ..Fault::error("interrupted") });
+                        if let Err(fault) = stop_if_interrupted() {
+                            fail!(fault);
                         }
                         if self.steps > self.limits.steps {
                             fail!(
