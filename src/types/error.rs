@@ -45,6 +45,16 @@ pub(crate) fn unknown_name(span: Span, name: Name, suggestion: Option<String>, d
     if domain { error.hint(format!("`{name}` is a domain; it takes arguments, as in `{name}(n)`")) } else { error }
 }
 
+/// `x = …` where no `x` was declared.
+pub(crate) fn assigns_unknown(span: Span, name: Name, suggestion: Option<String>) -> Diagnostic {
+    let error = Diagnostic::error(span, format!("unknown name `{name}`"));
+    let error = error.hint(format!("a new name is declared by `let {name} = …`, or by `var` if it changes later"));
+    match suggestion {
+        Some(found) => error.hint(format!("did you mean `{found}`?")),
+        None => error,
+    }
+}
+
 pub(crate) fn unknown_type(name: Ident, suggestion: Option<String>) -> Diagnostic {
     let error = Diagnostic::error(name.span, format!("unknown type `{}`", name.name));
     match suggestion {

@@ -200,7 +200,12 @@ pub(crate) fn not_a_record(infer: &Infer<'_>, constraint: &Constraint, base: Ope
     match infer.table.node(base.ty) {
         Node::Posterior(_) => {
             let text = infer.sources.text(span);
-            error.hint(format!("a posterior holds many draws: `mean({text}, r => r.{})`", name.name))
+            match name.name.as_str() {
+                known @ ("draws" | "mean" | "sd" | "log_evidence" | "summary") => {
+                    error.hint(format!("this is a function: `{known}({text})`"))
+                }
+                field => error.hint(format!("a posterior holds many draws: `mean({text}, r => r.{field})`")),
+            }
         }
         Node::Array(_) => {
             let text = infer.sources.text(span);

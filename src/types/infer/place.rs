@@ -1,9 +1,9 @@
 //! Assignments, and the places they write.
 
 use super::name::Meaning;
-use super::{Infer, LocalKind};
-use crate::source::Span;
-use crate::syntax::ast::{ExprId, Place, PlaceStep};
+use super::{Infer, Local, LocalKind};
+use crate::source::{Name, Span};
+use crate::syntax::ast::{BindId, ExprId, Place, PlaceStep};
 use crate::types::constraint::{Kind, Operand, Reason};
 use crate::types::env::Entity;
 use crate::types::error;
@@ -13,6 +13,11 @@ use crate::types::typed::NameUse;
 impl Infer<'_> {
     /// `place = value`
     pub fn assign(&mut self, target: &Place, value: ExprId) {
+        let (name, span) = (target.root.name, target.root.span);
+        if target.steps.is_empty() && matches!(self.meaning(name), Meaning::Unknown) {
+            self.assigns_unknown(name, span, value);
+            return;
+        }
         let (ty, declared) = self.place(target);
         let reason = match declared {
             Some(span) => Reason::Variable { name: target.root.name, span },
@@ -23,6 +28,17 @@ impl Infer<'_> {
         let found = self.expr(value, hint);
         let found = self.known(found);
         self.coerce(value, found, ty, reason);
+    }
+
+    /// `x = …` without a declaration, as other languages have it. The name is known from here on, so that it is
+    /// complained of once.
+    fn assigns_unknown(&mut self, name: Name, span: Span, value: ExprId) {
+        let locals: Vec<&'static str> = self.local_names().collect();
+        let suggestion = crate::types::suggest::closest(name.as_str(), &locals);
+        self.report(error::assigns_unknown(span, name, suggestion));
+        let ty = self.expr(value, None);
+        let (bind, depth) = (BindId(u32::MAX), self.depth());
+        self.bind_local(Local { name, bind, ty, span, kind: LocalKind::Var, depth, params: None });
     }
 
     /// The type of a place, and where its variable was declared.
