@@ -14,13 +14,19 @@ pub fn mix(address: u64, step: u64) -> u64 {
     (product as u64) ^ ((product >> 64) as u64) ^ address.rotate_left(23)
 }
 
+/// Combines an address with a loop index.
+#[inline]
+pub fn with_index(address: u64, index: u64) -> u64 {
+    mix(address, index.wrapping_add(0x5851_f42d_4c95_7f2d))
+}
+
 /// The address of a site within a frame, given the values of its loop indices.
 #[inline]
 pub fn of_site(frame: u64, site: u32, path: &[Slot], nums: &[u64]) -> u64 {
     let mut address = mix(frame, u64::from(site) + 1);
     for slot in path {
         if let Slot::Int(n) | Slot::Real(n) | Slot::Bool(n) = slot {
-            address = mix(address, nums[*n as usize].wrapping_add(0x5851_f42d_4c95_7f2d));
+            address = with_index(address, nums[*n as usize]);
         }
     }
     address

@@ -519,6 +519,13 @@ pub struct General {
     pub d: Slot,
 }
 
+impl General {
+    /// Whether it does more than to compute a value: it prints.
+    pub fn has_effect(&self) -> bool {
+        matches!(self.kind, GeneralKind::Op(Op::Print))
+    }
+}
+
 /// Kinds of operation on whole values.
 #[derive(Clone, Debug)]
 pub enum GeneralKind {

@@ -100,11 +100,16 @@ pub fn native(
         Value::Values(xs) if xs.is_empty() && native.empty != ArrayKind::Values => empty_array(native.empty, 0)?,
         // A primitive draw says by NaN that its parameters have no meaning.
         Value::Real(x) if x.is_nan() && is_draw(native.body) => {
-            return Err(Fault::domain(format!("`{}` was given parameters outside its domain", native.name)));
+            return Err(no_meaning(native));
         }
         _ => value,
     };
     store(nums, objs, native.d, value)
+}
+
+/// What a primitive draw of NaN means.
+pub fn no_meaning(native: &Native) -> Fault {
+    Fault::domain(format!("`{}` was given parameters outside its domain", native.name))
 }
 
 fn is_draw(body: Body) -> bool {

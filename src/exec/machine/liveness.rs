@@ -6,7 +6,7 @@
 use super::code::*;
 
 /// One access of an instruction to a register.
-enum Access {
+pub(super) enum Access {
     ReadN(Num),
     ReadO(Obj),
     WriteN(Num),
@@ -288,7 +288,7 @@ fn read_args(args: &Args, go: &mut dyn FnMut(Access)) {
     }
 }
 
-fn accesses(func: &FuncCode, instr: Instr, go: &mut dyn FnMut(Access)) {
+pub(super) fn accesses(func: &FuncCode, instr: Instr, go: &mut dyn FnMut(Access)) {
     use Access::{ReadN, ReadO, WriteN, WriteO};
     match instr {
         Instr::MovN { d, a }

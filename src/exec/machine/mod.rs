@@ -5,6 +5,7 @@ pub mod choice;
 pub mod code;
 pub mod compile;
 pub mod general;
+pub mod lanes;
 pub mod lift;
 pub mod liveness;
 pub mod run;

@@ -137,6 +137,16 @@ pub(super) fn fetch(objs: &mut [Value], constants: &[Value], o: Obj) -> Value {
     }
 }
 
+/// A number as a value of its slot's type.
+#[inline]
+pub(super) fn to_value(slot: Slot, bits: u64) -> Value {
+    match slot {
+        Slot::Int(_) => Value::Int(bits as i64),
+        Slot::Bool(_) => Value::Bool(bits != 0),
+        _ => Value::Real(f64::from_bits(bits)),
+    }
+}
+
 /// The value in a slot, taken where it is marked.
 #[inline]
 pub(super) fn load(nums: &[u64], objs: &mut [Value], constants: &[Value], slot: Slot) -> Value {
@@ -182,7 +192,7 @@ fn too_deep(depth: usize) -> Fault {
 }
 
 #[cold]
-fn overflow(what: &str) -> Fault {
+pub(super) fn overflow(what: &str) -> Fault {
     Fault::error(format!("integer overflow in {what}")).hint("use reals: they have a wider range")
 }
 
@@ -743,11 +753,7 @@ impl Machine {
                             }
                             continue 'frame;
                         }
-                        self.returned = match func.result {
-                            Slot::Int(_) => Value::Int(bits as i64),
-                            Slot::Bool(_) => Value::Bool(bits != 0),
-                            _ => Value::Real(f64::from_bits(bits)),
-                        };
+                        self.returned = to_value(func.result, bits);
                         return Ok(if self.frames.is_empty() { Event::Done } else { Event::Returned });
                     }
                     Instr::ReturnO { a } => finish!(fetch(objs, constants, a)),

@@ -111,7 +111,7 @@ fn path_at(func: &FuncCode, pc: u32) -> &[Slot] {
 }
 
 /// What a frame paused before `pc` keeps.
-fn live_at(func: &FuncCode, pc: u32) -> Option<&Live> {
+pub(super) fn live_at(func: &FuncCode, pc: u32) -> Option<&Live> {
     match *func.code.get((pc as usize).checked_sub(1)?)? {
         Instr::Call { call } | Instr::CallClosure { call } => Some(&func.calls[call as usize].live),
         Instr::Member { member } => Some(&func.members[member as usize].live),

@@ -3,6 +3,7 @@
 pub mod branching;
 pub mod forward;
 pub mod initial;
+pub mod runs;
 pub mod stepped;
 pub mod traced;
 

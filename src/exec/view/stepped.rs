@@ -1,35 +1,34 @@
 //! Running a model from one weight to the next.
 
+use super::runs::Runs;
 use super::{Model, choice_name, choose_outcome, dead, score_site, unexpected};
 use crate::exec::machine::{Event, Machine};
 use crate::model::{Advance, Dead, Random, Stand, Step, Stepped};
 use crate::value::hash::{hash_value, same};
 use crate::value::{Fault, Generator, Streams, Value};
-use rayon::prelude::*;
-use std::hash::Hasher;
+    fn advance_all(&self, runs: &mut Runs, waits: &[bool], streams: Streams) -> Result<Advance, Fault> {
+        runs.advance(self, waits, streams)
 use std::sync::Arc;
-
-/// Runs that one thread advances at a time.
-const BLOCK: usize = 64;
 
 /// The `Stepped` view of a model.
 pub struct SteppedView {
-    model: Model,
+    pub(super) model: Model,
 }
 
 /// A suspended run. Named choices are a list that copies share, so that particles hold their common past once.
 #[derive(Debug, Default)]
 pub struct Run {
-    machine: Machine,
-    named: Option<Arc<Node>>,
-    stand: Stand,
+    pub(super) machine: Machine,
+    pub(super) named: Option<Arc<Node>>,
+    pub(super) stand: Stand,
 }
 
+/// A named choice and those before it.
 #[derive(Debug)]
-struct Node {
-    name: String,
-    value: Value,
-    before: Option<Arc<Node>>,
+pub(super) struct Node {
+    pub name: Arc<str>,
+    pub value: Value,
+    pub before: Option<Arc<Node>>,
 }
 
 impl Drop for Node {
@@ -63,7 +62,7 @@ impl SteppedView {
         SteppedView { model }
     }
 
-    fn go(&self, run: &mut Run, random: Option<&mut dyn Random>) -> Result<Step, Fault> {
+    pub(super) fn go(&self, run: &mut Run, random: Option<&mut dyn Random>) -> Result<Step, Fault> {
         let model = &self.model;
         let code = &*model.code;
         let machine = &mut run.machine;
@@ -101,7 +100,7 @@ impl SteppedView {
                         && let Some(name) = choice_name(machine, code, func, sample)
                     {
                         let before = run.named.take();
-                        run.named = Some(Arc::new(Node { name, value: value.clone(), before }));
+                        run.named = Some(Arc::new(Node { name: name.into(), value: value.clone(), before }));
                     }
                     machine.supply(code, func, sample, value)?;
                 }
@@ -115,7 +114,7 @@ impl SteppedView {
         }
     }
 
-    fn settle(&self, run: &mut Run, result: Result<Step, Fault>) -> Result<Step, Fault> {
+    pub(super) fn settle(&self, run: &mut Run, result: Result<Step, Fault>) -> Result<Step, Fault> {
         self.model.flush(&mut run.machine);
         let step = match result {
             Err(fault) => dead(fault).map(Step::Dead)?,
@@ -128,30 +127,27 @@ impl SteppedView {
         };
         Ok(step)
     }
+}
 
-    /// Advances a run of a collection; gives the log weight that it gained.
-    fn step(&self, k: usize, run: &mut Run, streams: Streams, died: &mut Vec<(usize, Dead)>) -> Result<f64, Fault> {
-        match run.stand {
-            Stand::Done => return Ok(0.0),
-            Stand::Dead => return Ok(f64::NEG_INFINITY),
-            Stand::Begun | Stand::Paused { .. } => {}
-        }
-        Ok(match self.advance(run, streams.number(k as u64))? {
-            Step::Paused { weight, .. } => weight,
-            Step::Done => 0.0,
-            Step::Dead(dead) => {
-                died.push((k, dead));
-                f64::NEG_INFINITY
-            }
-        })
+impl SteppedView {
+    /// A copy of a run without what no later instruction reads, however it was held.
+    fn future(&self, runs: &Runs, k: usize) -> Run {
+        let mut run = runs.take_out(self, k);
+        run.machine.forget_dead(&self.model.code, true);
+        run
     }
 }
 
-/// Runs held together.
-#[derive(Clone, Debug, Default)]
-pub struct Runs {
-    runs: Vec<Run>,
-    stands: Vec<Stand>,
+/// The named choices of a list, the first first.
+pub(super) fn choices(list: Option<&Arc<Node>>) -> Vec<(String, Value)> {
+    let mut named = Vec::new();
+    let mut at = list;
+    while let Some(node) = at {
+        named.push((node.name.to_string(), node.value.clone()));
+        at = node.before.as_ref();
+    }
+    named.reverse();
+    named
 }
 
 impl Stepped for SteppedView {
@@ -176,14 +172,7 @@ impl Stepped for SteppedView {
     }
 
     fn finish(&self, run: &Run) -> (Value, Vec<(String, Value)>) {
-        let mut named = Vec::new();
-        let mut at = run.named.as_ref();
-        while let Some(node) = at {
-            named.push((node.name.clone(), node.value.clone()));
-            at = node.before.as_ref();
-        }
-        named.reverse();
-        (run.machine.returned.clone(), named)
+        (run.machine.returned.clone(), choices(run.named.as_ref()))
     }
 
     fn site_name(&self, site: u32) -> String {
@@ -191,13 +180,14 @@ impl Stepped for SteppedView {
     }
 
     fn start_all(&self, count: usize) -> Result<Runs, Fault> {
-        Ok(Runs { runs: vec![self.start()?; count], stands: vec![Stand::Begun; count] })
+        Ok(Runs::of(&self.start()?, count, self.model.record))
     }
 
     fn stands<'a>(&self, runs: &'a Runs) -> &'a [Stand] {
         &runs.stands
     }
 
+<<<<<<< HEAD
     fn advance_all(&self, runs: &mut Runs, waits: &[bool], streams: Streams) -> Result<Advance, Fault> {
         let parts: Vec<Result<Advance, Fault>> = runs
             .runs
@@ -223,46 +213,36 @@ impl Stepped for SteppedView {
             *stand = run.stand;
         }
         Ok(advance)
+=======
+    fn advance_all(&self, runs: &mut Runs, streams: Streams) -> Result<Advance, Fault> {
+        runs.advance(self, streams)
+>>>>>>> cf2ae90 (Run particles in step)
     }
 
     fn gather(&self, runs: &mut Runs, ancestors: &[usize]) {
-        // The last child of a run takes its memory.
-        let mut left = vec![0u32; runs.runs.len()];
-        for k in ancestors {
-            left[*k] += 1;
-        }
-        let mut old = std::mem::take(&mut runs.runs);
-        runs.runs = ancestors
-            .iter()
-            .map(|k| {
-                left[*k] -= 1;
-                if left[*k] == 0 { std::mem::take(&mut old[*k]) } else { old[*k].clone() }
-            })
-            .collect();
-        runs.stands = runs.runs.iter().map(|run| run.stand).collect();
+        runs.gather(&self.model.code, ancestors);
     }
 
     fn take_out(&self, runs: &Runs, k: usize) -> Run {
-        runs.runs[k].clone()
+        runs.take_out(self, k)
     }
 
     fn put_in(&self, runs: &mut Runs, k: usize, run: Run) {
-        runs.stands[k] = run.stand;
-        runs.runs[k] = run;
+        runs.put_in(&self.model.code, k, run);
     }
 
     fn finish_one(&self, runs: &Runs, k: usize) -> (Value, Vec<(String, Value)>) {
-        self.finish(&runs.runs[k])
+        runs.finish(self, k)
     }
 
     fn position(&self, runs: &Runs, k: usize) -> Vec<u64> {
-        runs.runs[k].machine.position(&self.model.code)
+        runs.take_out(self, k).machine.position(&self.model.code)
     }
 
     fn same_future(&self, a: (&Runs, usize), b: (&Runs, usize)) -> bool {
-        let (a, b) = (&a.0.runs[a.1], &b.0.runs[b.1]);
+        let (a, b) = (self.future(a.0, a.1), self.future(b.0, b.1));
         let same_named = || {
-            let (a, b) = (self.finish(a).1, self.finish(b).1);
+            let (a, b) = (choices(a.named.as_ref()), choices(b.named.as_ref()));
             a.len() == b.len() && a.iter().zip(&b).all(|(x, y)| x.0 == y.0 && same(&x.1, &y.1))
         };
         a.machine.same_future(&b.machine) && same(&a.machine.returned, &b.machine.returned) && same_named()
@@ -270,7 +250,7 @@ impl Stepped for SteppedView {
 
     fn hash_future(&self, runs: &Runs, k: usize, hasher: &mut dyn Hasher) {
         let mut hasher = hasher;
-        let machine = &runs.runs[k].machine;
+        let machine = self.future(runs, k).machine;
         machine.hash_future(&mut hasher);
         hash_value(&machine.returned, &mut hasher);
     }
