@@ -1,6 +1,7 @@
 //! The particle filter: its decisions enumerated, and runs held together against runs by themselves.
 #![allow(clippy::unwrap_used)]
 
+#[allow(dead_code)]
 #[path = "support/programs.rs"]
 mod programs;
 
@@ -221,21 +222,23 @@ fn compare(name: &str, model: Model, count: usize, seed: u64) {
                 Stand::Done => 0.0,
                 Stand::Dead => f64::NEG_INFINITY,
                 _ if waits.get(k) == Some(&true) => 0.0,
-                Stand::Begun | Stand::Paused { .. } => match view.advance(&mut alone[k], streams.number(k as u64)).unwrap() {
-                    Step::Paused { weight, address, site } => {
-                        stands[k] = Stand::Paused { address, site };
-                        weight
+                Stand::Begun | Stand::Paused { .. } => {
+                    match view.advance(&mut alone[k], streams.number(k as u64)).unwrap() {
+                        Step::Paused { weight, address, site } => {
+                            stands[k] = Stand::Paused { address, site };
+                            weight
+                        }
+                        Step::Done => {
+                            stands[k] = Stand::Done;
+                            0.0
+                        }
+                        Step::Dead(dead) => {
+                            stands[k] = Stand::Dead;
+                            died.push((k, dead));
+                            f64::NEG_INFINITY
+                        }
                     }
-                    Step::Done => {
-                        stands[k] = Stand::Done;
-                        0.0
-                    }
-                    Step::Dead(dead) => {
-                        stands[k] = Stand::Dead;
-                        died.push((k, dead));
-                        f64::NEG_INFINITY
-                    }
-                },
+                }
             };
             assert_eq!(bits(advance.gained[k]), bits(gained), "{name}: run {k} of step {step}");
         }

@@ -229,9 +229,7 @@ fn join(code: &Code, block: &mut Block, mut paused: Vec<Lanes>, alone: Vec<(u32,
         let runs: Vec<(u32, Run)> = left
             .iter_mut()
             .filter_map(|run| {
-                run.take_if(|(_, run)| {
-                    Lanes::knows(&run.machine) && place.same_place(Source::Machine(&run.machine))
-                })
+                run.take_if(|(_, run)| Lanes::knows(&run.machine) && place.same_place(Source::Machine(&run.machine)))
             })
             .collect();
         for k in &same {
@@ -325,7 +323,7 @@ impl Runs {
     pub(super) fn advance(&mut self, view: &SteppedView, waits: &[bool], streams: Streams) -> Result<Advance, Fault> {
         let ended = |stand: &Stand| if *stand == Stand::Dead { f64::NEG_INFINITY } else { 0.0 };
         let mut gained: Vec<f64> = self.stands.iter().map(ended).collect();
-        let step = |(k, ((block, stands), gained)): (usize, ((&mut Block, &mut [Stand]), &mut [f64]))| {
+        let step = |k: usize, block: &mut Block, stands: &mut [Stand], gained: &mut [f64]| {
             let context = Context {
                 code: &view.model.code,
                 limits: view.model.limits,
@@ -341,13 +339,16 @@ impl Runs {
                 None => Ok(stepping.died),
             }
         };
-        let parts: Vec<Result<Vec<(usize, Dead)>, Fault>> = if self.blocks.len() == 1 || rayon::current_num_threads() == 1 {
-            let (stands, gained) = (self.stands.chunks_mut(BLOCK), gained.chunks_mut(BLOCK));
-            self.blocks.iter_mut().zip(stands).zip(gained).enumerate().map(step).collect()
-        } else {
-            let (stands, gained) = (self.stands.par_chunks_mut(BLOCK), gained.par_chunks_mut(BLOCK));
-            self.blocks.par_iter_mut().zip(stands).zip(gained).enumerate().map(step).collect()
-        };
+        let parts: Vec<Result<Vec<(usize, Dead)>, Fault>> =
+            if self.blocks.len() == 1 || rayon::current_num_threads() == 1 {
+                let (stands, gained) = (self.stands.chunks_mut(BLOCK), gained.chunks_mut(BLOCK));
+                let blocks = self.blocks.iter_mut().zip(stands).zip(gained).enumerate();
+                blocks.map(|(k, ((block, stands), gained))| step(k, block, stands, gained)).collect()
+            } else {
+                let (stands, gained) = (self.stands.par_chunks_mut(BLOCK), gained.par_chunks_mut(BLOCK));
+                let blocks = self.blocks.par_iter_mut().zip(stands).zip(gained).enumerate();
+                blocks.map(|(k, ((block, stands), gained))| step(k, block, stands, gained)).collect()
+            };
         let mut died = Vec::new();
         for part in parts {
             died.extend(part?);
@@ -379,16 +380,17 @@ impl Runs {
                             Some((f, g, target, number)) if (f, g) == (from, group) => (target, number),
                             _ => {
                                 let lanes = &source.groups[group as usize];
-                                let target = targets.iter().position(|t| t.lead.same_place(lanes)).unwrap_or_else(|| {
-                                    targets.push(Target {
-                                        lead: lanes,
-                                        ids: Vec::new(),
-                                        sources: Vec::new(),
-                                        picks: Vec::new(),
-                                        members: Vec::new(),
+                                let target =
+                                    targets.iter().position(|t| t.lead.same_place(lanes)).unwrap_or_else(|| {
+                                        targets.push(Target {
+                                            lead: lanes,
+                                            ids: Vec::new(),
+                                            sources: Vec::new(),
+                                            picks: Vec::new(),
+                                            members: Vec::new(),
+                                        });
+                                        targets.len() - 1
                                     });
-                                    targets.len() - 1
-                                });
                                 let ids = &mut targets[target].ids;
                                 let number = ids.iter().position(|id| *id == (from, group)).unwrap_or_else(|| {
                                     ids.push((from, group));
@@ -406,10 +408,8 @@ impl Runs {
                     }
                 }
             }
-            block.groups = targets
-                .into_iter()
-                .map(|t| Lanes::collect(code, &t.sources, &t.picks, t.members, false))
-                .collect();
+            block.groups =
+                targets.into_iter().map(|t| Lanes::collect(code, &t.sources, &t.picks, t.members, false)).collect();
             block
         };
         self.blocks = if ancestors.len() <= BLOCK || rayon::current_num_threads() == 1 {
@@ -430,9 +430,7 @@ impl Runs {
                 machine
             }
             Held::Alone(k) => block.alone[k as usize].1.machine.clone(),
-            Held::Lane(group, lane) => {
-                block.groups[group as usize].paused_machine(view.model.limits, lane as usize)
-            }
+            Held::Lane(group, lane) => block.groups[group as usize].paused_machine(view.model.limits, lane as usize),
         };
         Run { machine, named: block.names(member).cloned(), stand: self.stands[k] }
     }

@@ -6,8 +6,7 @@ use crate::exec::machine::{Event, Machine};
 use crate::model::{Advance, Dead, Random, Stand, Step, Stepped};
 use crate::value::hash::{hash_value, same};
 use crate::value::{Fault, Generator, Streams, Value};
-    fn advance_all(&self, runs: &mut Runs, waits: &[bool], streams: Streams) -> Result<Advance, Fault> {
-        runs.advance(self, waits, streams)
+use std::hash::Hasher;
 use std::sync::Arc;
 
 /// The `Stepped` view of a model.
@@ -187,36 +186,8 @@ impl Stepped for SteppedView {
         &runs.stands
     }
 
-<<<<<<< HEAD
     fn advance_all(&self, runs: &mut Runs, waits: &[bool], streams: Streams) -> Result<Advance, Fault> {
-        let parts: Vec<Result<Advance, Fault>> = runs
-            .runs
-            .par_chunks_mut(BLOCK)
-            .enumerate()
-            .map(|(block, runs)| {
-                let mut advance = Advance::default();
-                for (k, run) in runs.iter_mut().enumerate() {
-                    let k = block * BLOCK + k;
-                    let waits = waits.get(k) == Some(&true);
-                    advance.gained.push(if waits { 0.0 } else { self.step(k, run, streams, &mut advance.died)? });
-                }
-                Ok(advance)
-            })
-            .collect();
-        let mut advance = Advance::default();
-        for part in parts {
-            let part = part?;
-            advance.gained.extend(part.gained);
-            advance.died.extend(part.died);
-        }
-        for (stand, run) in runs.stands.iter_mut().zip(&runs.runs) {
-            *stand = run.stand;
-        }
-        Ok(advance)
-=======
-    fn advance_all(&self, runs: &mut Runs, streams: Streams) -> Result<Advance, Fault> {
-        runs.advance(self, streams)
->>>>>>> cf2ae90 (Run particles in step)
+        runs.advance(self, waits, streams)
     }
 
     fn gather(&self, runs: &mut Runs, ancestors: &[usize]) {

@@ -177,11 +177,11 @@ impl Lanes {
                     }
                 }
                 None => {
-                    for n in num_base..num_base + func.num_size as usize {
-                        nums[n] = column(&segments, count, n);
+                    for (n, to) in nums.iter_mut().enumerate().skip(num_base).take(func.num_size as usize) {
+                        *to = column(&segments, count, n);
                     }
-                    for o in obj_base..obj_base + func.obj_size as usize {
-                        objs[o] = objects(&segments, count, o);
+                    for (o, to) in objs.iter_mut().enumerate().skip(obj_base).take(func.obj_size as usize) {
+                        *to = objects(&segments, count, o);
                     }
                 }
             }
@@ -204,8 +204,7 @@ impl Lanes {
 
     /// The lanes of which this holds, at a pause.
     pub fn some(&self, code: &Code, holds: impl Fn(usize) -> bool) -> Lanes {
-        let picks: Vec<(u32, u32)> =
-            (0..self.count).filter(|lane| holds(*lane)).map(|lane| (0, lane as u32)).collect();
+        let picks: Vec<(u32, u32)> = (0..self.count).filter(|lane| holds(*lane)).map(|lane| (0, lane as u32)).collect();
         let members = picks.iter().map(|(_, lane)| self.members[*lane as usize]).collect();
         Lanes::collect(code, &[Source::Lanes(self)], &picks, members, false)
     }
@@ -216,7 +215,11 @@ impl Lanes {
         let members = lanes.iter().map(|lane| self.members[*lane as usize]).collect();
         let mut part = Lanes::collect(code, &[Source::Lanes(self)], &picks, members, true);
         let pick = |generators: &[super::Generator]| -> Vec<super::Generator> {
-            if generators.is_empty() { Vec::new() } else { lanes.iter().map(|lane| generators[*lane as usize]).collect() }
+            if generators.is_empty() {
+                Vec::new()
+            } else {
+                lanes.iter().map(|lane| generators[*lane as usize]).collect()
+            }
         };
         part.generators = pick(&self.generators);
         part.recording = self.recording.as_ref().map(|(depth, generators)| (*depth, pick(generators)));

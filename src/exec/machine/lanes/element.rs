@@ -4,8 +4,8 @@
 //! pauses nor jumps is known to lanes.
 
 use super::super::code::*;
-use super::super::run::{fetch, object, out_of_range, overflow, wrong};
 use super::super::liveness::{Access, accesses};
+use super::super::run::{fetch, object, out_of_range, overflow, wrong};
 use super::super::{general, lift};
 use super::column::{Column, Objects};
 use super::{Lanes, Loss};

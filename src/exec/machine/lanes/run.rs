@@ -100,7 +100,13 @@ impl Lanes {
                     let (a, b) = (&self.nums[at(a)], &self.nums[at(b)]);
                     let uniform = !a.varying && !b.varying;
                     let mut mask = std::mem::take(&mut self.spare);
-                    kernel::compare(&mut mask, if uniform { 1 } else { self.count }, comparison, a.operand(), b.operand());
+                    kernel::compare(
+                        &mut mask,
+                        if uniform { 1 } else { self.count },
+                        comparison,
+                        a.operand(),
+                        b.operand(),
+                    );
                     if uniform {
                         if mask[0] == 0 {
                             pc = to as usize;
@@ -142,7 +148,13 @@ impl Lanes {
                                 pc = to as usize;
                             }
                         } else {
-                            kernel::compare(&mut spare, self.count, kernel::Comparison::LtI, i.operand(), high.operand());
+                            kernel::compare(
+                                &mut spare,
+                                self.count,
+                                kernel::Comparison::LtI,
+                                i.operand(),
+                                high.operand(),
+                            );
                             let again = spare.iter().sum::<u64>() as usize;
                             if again == self.count {
                                 pc = to as usize;
@@ -179,7 +191,12 @@ impl Lanes {
                         let native = &func.natives[native as usize];
                         match self.draw(context, native, &func.constants, num_base, obj_base) {
                             Some(refused) => {
-                                lose!(refused.into_iter().map(|(lane, fault)| (lane, Loss::Fault(Box::new(fault)))).collect());
+                                lose!(
+                                    refused
+                                        .into_iter()
+                                        .map(|(lane, fault)| (lane, Loss::Fault(Box::new(fault))))
+                                        .collect()
+                                );
                             }
                             None => lose!(self.element(func, instr, num_base, obj_base)),
                         }
@@ -191,14 +208,12 @@ impl Lanes {
                             lose!(self.element(func, instr, num_base, obj_base));
                         }
                     }
-                    Instr::IndexV { d, a, i } if self.choose_element(func, obj_base, obj_base + d as usize, a, at(i)) => {}
+                    Instr::IndexV { d, a, i }
+                        if self.choose_element(func, obj_base, obj_base + d as usize, a, at(i)) => {}
                     Instr::AddI { d, a, b } if self.add(at(d), at(a), at(b), i64::overflowing_add) => {}
                     Instr::SubI { d, a, b } if self.add(at(d), at(a), at(b), i64::overflowing_sub) => {}
                     Instr::General { general } if func.generals[general as usize].has_effect() => leave!(),
-                    Instr::Call { .. }
-                    | Instr::CallClosure { .. }
-                    | Instr::Member { .. }
-                    | Instr::Sample { .. } => {
+                    Instr::Call { .. } | Instr::CallClosure { .. } | Instr::Member { .. } | Instr::Sample { .. } => {
                         if matches!(instr, Instr::Sample { .. }) {
                             if context.record && !frame.sampler {
                                 self.need_generators(context);
@@ -278,10 +293,7 @@ impl Lanes {
     }
 
     fn draws(&mut self, context: &Context<'_>, native: &Native) -> bool {
-        let draws = matches!(
-            native.body,
-            Body::DrawReal0(_) | Body::DrawReal1(_) | Body::DrawReal2(_) | Body::Draw(_)
-        );
+        let draws = matches!(native.body, Body::DrawReal0(_) | Body::DrawReal1(_) | Body::DrawReal2(_) | Body::Draw(_));
         if draws {
             self.need_generators(context);
         }
