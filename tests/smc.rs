@@ -212,8 +212,11 @@ fn compare(name: &str, model: Model, count: usize, seed: u64) {
     for step in 0..40 {
         let streams = generator.streams();
         // Now and then some runs wait.
-        let waits: Vec<bool> =
-            if step % 3 == 2 { (0..count).map(|_| generator.next_u64() % 3 == 0).collect() } else { Vec::new() };
+        let waits: Vec<bool> = if step % 3 == 2 {
+            (0..count).map(|_| generator.next_u64().is_multiple_of(3)).collect()
+        } else {
+            Vec::new()
+        };
         let advance = view.advance_all(&mut together, &waits, streams);
         let advance = advance.unwrap_or_else(|fault| panic!("{name}: {fault}"));
         let mut died = Vec::new();
