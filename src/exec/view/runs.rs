@@ -5,6 +5,7 @@ use super::stepped::{Node, Run, SteppedView};
 use crate::exec::machine::lanes::{Context, Exit, Lanes, Loss, Objects, Source};
 use crate::exec::machine::{Code, Machine};
 use crate::model::{Advance, Dead, Stand, Step, Stepped};
+use crate::value::interrupt::stop_if_interrupted;
 use crate::value::{Fault, Streams, Value};
 use rayon::prelude::*;
 use std::sync::Arc;
@@ -321,6 +322,7 @@ impl Runs {
     }
 
     pub(super) fn advance(&mut self, view: &SteppedView, waits: &[bool], streams: Streams) -> Result<Advance, Fault> {
+        stop_if_interrupted()?;
         let ended = |stand: &Stand| if *stand == Stand::Dead { f64::NEG_INFINITY } else { 0.0 };
         let mut gained: Vec<f64> = self.stands.iter().map(ended).collect();
         let step = |k: usize, block: &mut Block, stands: &mut [Stand], gained: &mut [f64]| {

@@ -1,14 +1,14 @@
 //! The loop that runs lanes up to their next weight.
 
 use super::super::code::*;
-use super::super::run::{Frame, INTERRUPTED, member_function};
+use super::super::run::{Frame, member_function};
 use super::column::{Column, Objects};
 use super::kernel;
 use super::{Context, Exit, Lanes, Loss};
 use crate::prim::Body;
+use crate::value::interrupt::interrupted;
 use crate::value::{Fault, Value};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 /// Frames in use at once; deeper recursion is left to runs by themselves.
 pub(super) const DEEPEST: usize = 64;
@@ -53,10 +53,7 @@ impl Lanes {
                 macro_rules! step {
                     () => {
                         self.steps += 1;
-                        if self.heavy
-                            || self.steps > context.limits.steps
-                            || self.steps & 0xff == 0 && INTERRUPTED.load(Ordering::Relaxed)
-                        {
+                        if self.heavy || self.steps > context.limits.steps || self.steps & 0xff == 0 && interrupted() {
                             leave!();
                         }
                     };
