@@ -4,7 +4,9 @@
 //! are compositions of these functions, written in the language in `stdlib/infer/`.
 
 pub mod enumerate;
+pub mod gradient;
 pub mod importance;
+pub mod kit;
 pub mod mh;
 pub mod population;
 pub mod proposal;

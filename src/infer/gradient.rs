@@ -1,0 +1,234 @@
+//! Chains of gradient samplers: Hamiltonian Monte Carlo with fixed and with adaptive trajectories, and Langevin steps.
+//!
+//! A chain starts at a random point of finite density, warms up while step size and metric adapt, and then keeps what it draws. The state
+//! of a chain is apart from what a transition tells about it.
+
+use super::enumerate::named_record;
+use super::importance::names_of;
+use super::kit::hamiltonian::Point;
+use super::kit::metric::Metric;
+use super::kit::step_size::{DualAveraging, first_guess};
+use super::kit::trajectory::{Trajectory, Transition};
+use super::kit::warmup::{Shape, Warmup};
+use crate::model::density::Density;
+use crate::model::{Production, Random};
+use crate::posterior::convergence::e_bfmi;
+use crate::posterior::{Chain, Info, Posterior, Warning};
+use crate::value::{Fault, Value};
+use rayon::prelude::*;
+
+/// How a transition moves.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Moves {
+    /// Trajectories doubled at most so often.
+    NoUTurn { depth: usize },
+    /// Trajectories of this mean duration.
+    Fixed { time: f64 },
+    /// Single steps.
+    Langevin,
+}
+
+/// How chains are run.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    pub moves: Moves,
+    pub draws: usize,
+    pub warmup: usize,
+    pub chains: usize,
+    /// The acceptance rate at which the step size aims.
+    pub target: f64,
+    pub shape: Shape,
+    /// Keep every named choice.
+    pub all: bool,
+}
+
+/// How many random starts are tried.
+const TRIES: usize = 100;
+
+/// A chain in progress.
+pub struct Sampler<D: Density> {
+    evaluator: D::Evaluator,
+    pub point: Point,
+    pub metric: Metric,
+    pub step: f64,
+    trajectory: Trajectory,
+    moves: Moves,
+    /// Gradients evaluated so far.
+    pub gradients: u64,
+}
+
+impl<D: Density> Sampler<D> {
+    /// A chain at a random point of finite density.
+    pub fn start(density: &D, moves: Moves, random: &mut dyn Random) -> Result<Sampler<D>, Fault> {
+        let dim = density.dim();
+        let mut evaluator = density.evaluator();
+        let mut point = Point::new(dim);
+        let mut why = String::new();
+        for _ in 0..TRIES {
+            point.x = density.initial(random)?;
+            if point.evaluate(&mut evaluator) {
+                let depth = if let Moves::NoUTurn { depth } = moves { depth } else { 0 };
+                let trajectory = Trajectory::new(dim, depth);
+                return Ok(Sampler {
+                    evaluator,
+                    point,
+                    metric: Metric::unit(dim),
+                    step: 0.1,
+                    trajectory,
+                    moves,
+                    gradients: 0,
+                });
+            }
+            let bad = point.gradient.iter().position(|g| !g.is_finite());
+            why = match bad {
+                _ if point.log_density == f64::NEG_INFINITY => "the density was zero".into(),
+                _ if !point.log_density.is_finite() => {
+                    format!("the log density was {}", Value::Real(point.log_density))
+                }
+                Some(k) => {
+                    let name = density.coordinates().get(k).map_or("a choice", String::as_str);
+                    format!("the derivative by `{name}` was {}", Value::Real(point.gradient[k]))
+                }
+                None => String::new(),
+            };
+        }
+        Err(Fault::error(format!("no start of finite density was found in {TRIES} tries: in the last, {why}")).hint(
+            "starts are drawn between -2 and 2 for each unconstrained coordinate; scale the data, or use `mh` or `smc`",
+        ))
+    }
+
+    /// One transition with the present step size and metric.
+    pub fn transition(&mut self, random: &mut dyn Random) -> Result<Transition, Fault> {
+        let Sampler { evaluator, point, metric, step, trajectory, moves, .. } = self;
+        let transition = match *moves {
+            Moves::NoUTurn { .. } => trajectory.no_u_turn(point, *step, metric, evaluator, random)?,
+            Moves::Langevin => trajectory.fixed(point, *step, 1, metric, evaluator, random)?,
+            Moves::Fixed { time } => {
+                // Between half of it and one and a half times the duration.
+                let share = 0.5 + random.uniform(&[]);
+                let steps = (time * share / *step).round().clamp(1.0, 1e4) as u32;
+                trajectory.fixed(point, *step, steps, metric, evaluator, random)?
+            }
+        };
+        self.gradients += u64::from(transition.steps);
+        Ok(transition)
+    }
+
+    /// Adapts step size and metric for this many transitions.
+    pub fn warm_up(&mut self, options: &Options, random: &mut dyn Random) -> Result<(), Fault> {
+        let dim = self.point.x.len();
+        self.metric = Warmup::first_metric(&self.point.gradient);
+        self.step = first_guess(&self.point, self.step, &self.metric, &mut self.evaluator, random)?;
+        let mut search = DualAveraging::new(self.step, options.target);
+        let mut warmup = Warmup::new(dim, options.warmup, options.shape);
+        for _ in 0..options.warmup {
+            self.step = search.current();
+            let transition = self.transition(random)?;
+            search.learn(transition.acceptance);
+            let advice = warmup.learn(&self.point.x, &self.point.gradient, !transition.divergent);
+            if let Some(metric) = advice.metric {
+                self.metric = metric;
+            }
+            if advice.restart {
+                let step = search.current();
+                if let Ok(step) = first_guess(&self.point, step, &self.metric, &mut self.evaluator, random) {
+                    search.restart(step);
+                }
+            }
+        }
+        if options.warmup > 0 {
+            self.step = search.average();
+        }
+        Ok(())
+    }
+}
+
+/// What a chain gave.
+struct Ran {
+    chain: Chain,
+    divergences: usize,
+    deepest: usize,
+    gradients: u64,
+    step: f64,
+}
+
+fn run_chain<D: Density>(density: &D, options: &Options, random: &mut dyn Random) -> Result<Ran, Fault> {
+    let mut sampler = Sampler::start(density, options.moves, random)?;
+    sampler.warm_up(options, random)?;
+    let most = if let Moves::NoUTurn { depth } = options.moves { depth as u32 } else { u32::MAX };
+    let (mut divergences, mut deepest) = (0, 0);
+    let mut chain = Chain::default();
+    let mut named = Vec::new();
+    let names = ["lp__", "accept_stat__", "stepsize__", "treedepth__", "n_leapfrog__", "divergent__", "energy__"];
+    let mut stats: Vec<Vec<f64>> = vec![Vec::with_capacity(options.draws); names.len()];
+    for _ in 0..options.draws {
+        let told = sampler.transition(random)?;
+        divergences += usize::from(told.divergent);
+        deepest += usize::from(told.depth >= most);
+        let row = [
+            sampler.point.log_density,
+            told.acceptance,
+            sampler.step,
+            f64::from(told.depth),
+            f64::from(told.steps),
+            f64::from(u8::from(told.divergent)),
+            told.energy,
+        ];
+        stats.iter_mut().zip(row).for_each(|(column, x)| column.push(x));
+        let run = density.constrain(&sampler.point.x, random)?;
+        let unit = matches!(run.value, Value::Unit) && !run.named.is_empty();
+        if options.all {
+            named.push(names_of(run.named.clone()));
+        }
+        chain.draws.push(if unit { named_record(run.named) } else { run.value });
+    }
+    chain.named = options.all.then_some(named);
+    chain.stats = names.iter().map(|name| (*name).to_string()).zip(stats).collect();
+    Ok(Ran { chain, divergences, deepest, gradients: sampler.gradients, step: sampler.step })
+}
+
+/// Runs chains; each has a stream of its own, so that threads change nothing.
+pub fn sample<D: Density>(
+    method: &str,
+    density: &D,
+    options: Options,
+    random: &mut dyn Random,
+) -> Result<Posterior, Fault> {
+    let Some(generator) = random.generator() else {
+        return Err(Fault::error(format!("`{method}` draws from continuous distributions and cannot be enumerated")));
+    };
+    let streams = generator.streams();
+    let ran: Vec<Ran> = (0..options.chains)
+        .into_par_iter()
+        .map(|k| run_chain(density, &options, &mut Production(streams.number(k as u64))))
+        .collect::<Result<_, _>>()?;
+    let draws = options.draws * options.chains;
+    let divergences: usize = ran.iter().map(|one| one.divergences).sum();
+    let deepest: usize = ran.iter().map(|one| one.deepest).sum();
+    let gradients: u64 = ran.iter().map(|one| one.gradients).sum();
+    let steps: Vec<f64> = ran.iter().map(|one| one.step).collect();
+    let mut posterior = Posterior::new("", method, ran.into_iter().map(|one| one.chain).collect());
+    posterior.info.push(("divergences".into(), Info::Count(divergences as u64)));
+    posterior.info.push(("gradient_evaluations".into(), Info::Count(gradients)));
+    posterior.info.push(("step_size".into(), Info::Numbers(steps)));
+    if divergences > 0 {
+        posterior.warnings.push(Warning::Divergences { count: divergences, draws });
+    }
+    if let Moves::NoUTurn { depth } = options.moves
+        && deepest > 0
+    {
+        posterior.warnings.push(Warning::TreeDepth { count: deepest, draws, limit: depth });
+    }
+    let energies: Vec<f64> = posterior
+        .chains
+        .iter()
+        .filter_map(|chain| chain.stats.iter().find(|(name, _)| name == "energy__"))
+        .map(|(_, energy)| e_bfmi(energy))
+        .collect();
+    for (chain, value) in energies.into_iter().enumerate() {
+        if value < 0.3 {
+            posterior.warnings.push(Warning::Ebfmi { chain, value });
+        }
+    }
+    Ok(posterior)
+}

@@ -1,0 +1,197 @@
+//! Gradient samplers on densities that are written down here: normal, skewed and curved ones with known moments.
+#![allow(clippy::unwrap_used)]
+
+use borel::infer::gradient::{Moves, Options, sample};
+use borel::infer::kit::warmup::Shape;
+use borel::model::density::{Density, Evaluate};
+use borel::model::{Production, Random, Weighted};
+use borel::posterior::convergence::diagnose;
+use borel::value::{Fault, Generator, Value};
+
+/// A density over vectors, by its log density and gradient.
+#[derive(Clone)]
+struct Known {
+    names: Vec<String>,
+    density: fn(&[f64], &mut [f64]) -> f64,
+}
+
+impl Known {
+    fn new(dim: usize, density: fn(&[f64], &mut [f64]) -> f64) -> Known {
+        Known { names: (0..dim).map(|k| format!("x[{k}]")).collect(), density }
+    }
+}
+
+impl Density for Known {
+    type Evaluator = Known;
+
+    fn dim(&self) -> usize {
+        self.names.len()
+    }
+
+    fn coordinates(&self) -> &[String] {
+        &self.names
+    }
+
+    fn evaluator(&self) -> Known {
+        self.clone()
+    }
+
+    fn initial(&self, random: &mut dyn Random) -> Result<Vec<f64>, Fault> {
+        Ok(self.names.iter().map(|_| 4.0 * random.uniform(&[]) - 2.0).collect())
+    }
+
+    fn constrain(&self, x: &[f64], _: &mut dyn Random) -> Result<Weighted, Fault> {
+        Ok(Weighted { value: Value::reals(x.to_vec()), log_weight: 0.0, named: Vec::new() })
+    }
+
+    fn unconstrain(&self, _: &[(String, Value)]) -> Result<Vec<f64>, Fault> {
+        Ok(Vec::new())
+    }
+}
+
+impl Evaluate for Known {
+    fn log_density(&mut self, x: &[f64]) -> f64 {
+        (self.density)(x, &mut vec![0.0; x.len()])
+    }
+
+    fn gradient(&mut self, x: &[f64], gradient: &mut [f64]) -> f64 {
+        (self.density)(x, gradient)
+    }
+}
+
+/// Independent normals of scales 0.01, 1 and 100 with means 1, 2 and 3.
+fn scales(x: &[f64], g: &mut [f64]) -> f64 {
+    let mut sum = 0.0;
+    for (k, (mean, sd)) in [(1.0, 0.01), (2.0, 1.0), (3.0, 100.0)].into_iter().enumerate() {
+        let z = (x[k] - mean) / sd;
+        g[k] = -z / sd;
+        sum -= 0.5 * z * z;
+    }
+    sum
+}
+
+/// Two normals of correlation 0.95.
+fn correlated(x: &[f64], g: &mut [f64]) -> f64 {
+    let rho = 0.95;
+    let c = 1.0 / (1.0 - rho * rho);
+    g[0] = -c * (x[0] - rho * x[1]);
+    g[1] = -c * (x[1] - rho * x[0]);
+    0.5 * (x[0] * g[0] + x[1] * g[1])
+}
+
+/// The log of a Gamma(2) variable: mean digamma(2), variance trigamma(2).
+fn log_gamma(x: &[f64], g: &mut [f64]) -> f64 {
+    g[0] = 2.0 - x[0].exp();
+    2.0 * x[0] - x[0].exp()
+}
+
+/// x₀ ~ Normal(0, 1) and x₁ ~ Normal(x₀² , 1): mean 1 and variance 3.
+fn banana(x: &[f64], g: &mut [f64]) -> f64 {
+    let z = x[1] - x[0] * x[0];
+    g[0] = -x[0] + 2.0 * x[0] * z;
+    g[1] = -z;
+    -0.5 * (x[0] * x[0] + z * z)
+}
+
+/// The moments of a coordinate are within five standard errors, and the errors are small enough to tell.
+fn check(name: &str, draws: &[Vec<Vec<f64>>], coordinate: usize, mean: f64, variance: f64) {
+    let column: Vec<Vec<f64>> = draws.iter().map(|chain| chain.iter().map(|x| x[coordinate]).collect()).collect();
+    let squares: Vec<Vec<f64>> =
+        column.iter().map(|chain| chain.iter().map(|x| (x - mean) * (x - mean)).collect()).collect();
+    for (what, column, expected) in [("mean", column, mean), ("variance", squares, variance)] {
+        let told = diagnose(&column);
+        let all: Vec<f64> = column.into_iter().flatten().collect();
+        let found = all.iter().sum::<f64>() / all.len() as f64;
+        let z = (found - expected) / told.mcse_mean;
+        assert!(z.abs() < 5.0, "{name}: the {what} of coordinate {coordinate} is {found}, not {expected}: z {z:.1}");
+        assert!(told.r_hat < 1.02, "{name}: R-hat {}", told.r_hat);
+        assert!(told.mcse_mean < 0.2 * variance.sqrt().max(variance), "{name}: the error is {}", told.mcse_mean);
+    }
+}
+
+fn run(name: &str, density: &Known, options: Options) -> Vec<Vec<Vec<f64>>> {
+    let mut random = Production(Generator::new(11));
+    let posterior = sample(name, density, options, &mut random).unwrap();
+    let reals = |value: &Value| match value {
+        Value::Reals(xs) => xs.to_vec(),
+        other => panic!("{other:?}"),
+    };
+    posterior.chains.iter().map(|chain| chain.draws.iter().map(reals).collect()).collect()
+}
+
+/// Name and length of the vector, log density with gradient, moments by coordinate.
+type Case = (&'static str, usize, fn(&[f64], &mut [f64]) -> f64, &'static [(usize, f64, f64)]);
+
+const CASES: &[Case] = &[
+    ("scales", 3, scales, &[(0, 1.0, 1e-4), (1, 2.0, 1.0), (2, 3.0, 1e4)]),
+    ("correlated", 2, correlated, &[(0, 0.0, 1.0), (1, 0.0, 1.0)]),
+    ("log_gamma", 1, log_gamma, &[(0, 0.422_784_335_098_467, 0.644_934_066_848_226)]),
+    ("banana", 2, banana, &[(0, 0.0, 1.0), (1, 1.0, 3.0)]),
+];
+
+#[test]
+fn samplers_find_known_moments() {
+    for (name, dim, density, moments) in CASES {
+        let known = Known::new(*dim, *density);
+        for (moves, draws) in
+            [(Moves::NoUTurn { depth: 10 }, 4000), (Moves::Fixed { time: 2.0 }, 4000), (Moves::Langevin, 60_000)]
+        {
+            for shape in [Shape::Diagonal, Shape::Dense] {
+                let target = if moves == Moves::Langevin { 0.6 } else { 0.8 };
+                let options = Options { moves, draws, warmup: 1000, chains: 4, target, shape, all: false };
+                let drawn = run(name, &known, options);
+                for (coordinate, mean, variance) in *moments {
+                    check(&format!("{name} {moves:?} {shape:?}"), &drawn, *coordinate, *mean, *variance);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn steps_too_long_diverge_and_are_reported() {
+    // The neck of a funnel: no step size suits both ends.
+    fn funnel(x: &[f64], g: &mut [f64]) -> f64 {
+        let scale = (-x[0]).exp();
+        g[0] = -x[0] / 9.0;
+        let mut sum = -x[0] * x[0] / 18.0;
+        for k in 1..x.len() {
+            g[k] = -x[k] * scale;
+            g[0] += 0.5 * x[k] * x[k] * scale - 0.5;
+            sum -= 0.5 * x[k] * x[k] * scale + 0.5 * x[0];
+        }
+        sum
+    }
+    let known = Known::new(10, funnel);
+    let moves = Moves::NoUTurn { depth: 10 };
+    let options =
+        Options { moves, draws: 1000, warmup: 500, chains: 4, target: 0.6, shape: Shape::Diagonal, all: false };
+    let posterior = sample("nuts", &known, options, &mut Production(Generator::new(3))).unwrap();
+    let text: Vec<String> = posterior.warnings.iter().map(|warning| warning.text()).collect();
+    assert!(text.iter().any(|text| text.contains("diverged")), "{text:?}");
+}
+
+#[test]
+fn a_density_that_is_nowhere_finite_says_so() {
+    fn nowhere(_: &[f64], _: &mut [f64]) -> f64 {
+        f64::NEG_INFINITY
+    }
+    let known = Known::new(1, nowhere);
+    let moves = Moves::NoUTurn { depth: 10 };
+    let options = Options { moves, draws: 10, warmup: 10, chains: 1, target: 0.8, shape: Shape::Diagonal, all: false };
+    let fault = sample("nuts", &known, options, &mut Production(Generator::new(3))).unwrap_err();
+    assert!(fault.message.contains("in the last, the density was zero"), "{}", fault.message);
+}
+
+#[test]
+fn an_improper_density_says_so() {
+    fn flat(_: &[f64], g: &mut [f64]) -> f64 {
+        g[0] = 0.0;
+        0.0
+    }
+    let known = Known::new(1, flat);
+    let moves = Moves::NoUTurn { depth: 10 };
+    let options = Options { moves, draws: 10, warmup: 10, chains: 1, target: 0.8, shape: Shape::Diagonal, all: false };
+    let fault = sample("nuts", &known, options, &mut Production(Generator::new(3))).unwrap_err();
+    assert!(fault.message.contains("improper"), "{}", fault.message);
+}
