@@ -3,6 +3,7 @@
 
 use borel::infer::gradient::{Moves, Options, sample};
 use borel::infer::kit::warmup::Shape;
+use borel::infer::normal_fit::{Family, Fit, laplace, pathfinder, vi};
 use borel::model::density::{Density, Evaluate};
 use borel::model::{Production, Random, Weighted};
 use borel::posterior::convergence::diagnose;
@@ -194,4 +195,69 @@ fn an_improper_density_says_so() {
     let options = Options { moves, draws: 10, warmup: 10, chains: 1, target: 0.8, shape: Shape::Diagonal, all: false };
     let fault = sample("nuts", &known, options, &mut Production(Generator::new(3))).unwrap_err();
     assert!(fault.message.contains("improper"), "{}", fault.message);
+}
+
+/// The draws of a posterior as vectors.
+fn vectors(posterior: &borel::posterior::Posterior) -> Vec<Vec<f64>> {
+    let reals = |value: &Value| match value {
+        Value::Reals(xs) => xs.to_vec(),
+        other => panic!("{other:?}"),
+    };
+    posterior.chains[0].draws.iter().map(reals).collect()
+}
+
+/// Mean, variance of each coordinate and the covariance of the first two.
+fn moments(draws: &[Vec<f64>]) -> (Vec<f64>, Vec<f64>, f64) {
+    let n = draws.len() as f64;
+    let dim = draws[0].len();
+    let mean: Vec<f64> = (0..dim).map(|k| draws.iter().map(|x| x[k]).sum::<f64>() / n).collect();
+    let variance = (0..dim).map(|k| draws.iter().map(|x| (x[k] - mean[k]).powi(2)).sum::<f64>() / n).collect();
+    let both = if dim > 1 { draws.iter().map(|x| (x[0] - mean[0]) * (x[1] - mean[1])).sum::<f64>() / n } else { 0.0 };
+    (mean, variance, both)
+}
+
+const DRAWS: usize = 40_000;
+
+#[test]
+fn laplace_is_exact_for_a_normal_density() {
+    let known = Known::new(2, correlated);
+    let posterior = laplace(&known, DRAWS, false, &mut Production(Generator::new(1))).unwrap();
+    let (mean, variance, covariance) = moments(&vectors(&posterior));
+    let error = 5.0 / (DRAWS as f64).sqrt();
+    assert!(mean.iter().all(|m| m.abs() < error), "{mean:?}");
+    assert!(variance.iter().all(|v| (v - 1.0).abs() < 1.5 * error), "{variance:?}");
+    assert!((covariance - 0.95).abs() < 1.5 * error, "{covariance}");
+    // The integral of exp(−½ xᵀ C⁻¹ x) is 2π √det C.
+    let evidence = (2.0 * std::f64::consts::PI * (1.0f64 - 0.95 * 0.95).sqrt()).ln();
+    assert!((posterior.log_evidence.unwrap() - evidence).abs() < 1e-6);
+}
+
+#[test]
+fn a_mean_field_fit_of_a_correlated_normal_has_the_known_optimum() {
+    let known = Known::new(2, correlated);
+    for (family, variance, covariance) in [(Family::MeanField, 1.0 - 0.95 * 0.95, 0.0), (Family::FullRank, 1.0, 0.95)] {
+        let fit = Fit { family, steps: 20_000, batch: 10 };
+        let posterior = vi(&known, DRAWS, fit, false, &mut Production(Generator::new(2))).unwrap();
+        assert!(posterior.warnings.iter().all(|warning| !warning.text().contains("converged")), "{family:?}");
+        let (mean, variances, both) = moments(&vectors(&posterior));
+        assert!(mean.iter().all(|m| m.abs() < 0.05), "{family:?} {mean:?}");
+        assert!(variances.iter().all(|v| (v / variance - 1.0).abs() < 0.06), "{family:?} {variances:?}");
+        assert!((both - covariance).abs() < 0.06, "{family:?} {both}");
+    }
+}
+
+#[test]
+fn paths_find_normal_and_skewed_densities() {
+    for (name, dim, density, expected) in CASES.iter().filter(|(name, ..)| ["correlated", "log_gamma"].contains(name)) {
+        let known = Known::new(*dim, *density);
+        let posterior = pathfinder(&known, DRAWS, 4, false, &mut Production(Generator::new(4))).unwrap();
+        let weights = posterior.weights().unwrap();
+        let draws = vectors(&posterior);
+        for (k, mean, variance) in *expected {
+            let found: f64 = draws.iter().zip(weights.iter()).map(|(x, w)| x[*k] * w).sum();
+            let spread: f64 = draws.iter().zip(weights.iter()).map(|(x, w)| (x[*k] - mean).powi(2) * w).sum();
+            assert!((found - mean).abs() < 0.1 * variance.sqrt(), "{name}: {found}");
+            assert!((spread / variance - 1.0).abs() < 0.15, "{name}: {spread}");
+        }
+    }
 }

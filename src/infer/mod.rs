@@ -8,6 +8,7 @@ pub mod gradient;
 pub mod importance;
 pub mod kit;
 pub mod mh;
+pub mod normal_fit;
 pub mod population;
 pub mod proposal;
 pub mod rejection;

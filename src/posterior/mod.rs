@@ -5,6 +5,7 @@ pub mod convergence;
 pub mod flatten;
 mod json;
 pub mod label;
+pub mod smoothing;
 pub mod summary;
 mod table;
 pub mod warning;

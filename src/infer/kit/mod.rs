@@ -1,6 +1,7 @@
 //! What gradient samplers are built from: integrators, metrics, adaptation. No part draws at random but through the handler.
 
 pub mod hamiltonian;
+pub mod lbfgs;
 pub mod metric;
 pub mod step_size;
 pub mod trajectory;
