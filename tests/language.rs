@@ -61,3 +61,12 @@ print(all())
 ";
     assert_eq!(printed(text, &[]), "(3, 23, (3, 4, 4), [4, 7, 7], {a: 7, b: 8}, [1, 2, 5, 2])\n");
 }
+
+#[test]
+fn a_paused_run_keeps_what_is_read_after_a_comparison_was_joined_with_its_jump() {
+    let text = "model m(n: Int) {\n  var k = 0\n  var s = 0.0\n  while k < n {\n    if k > 1 { s = s + 1.0 }\n    k = k + 1\n  }\n  \
+        let xs = [s, s + 1.0]\n  let ys = push(xs, 3.0)\n  b ~ Bernoulli(0.5)\n  observe 1.0 ~ Normal(xs[0], 1)\n  \
+        return [xs[1], ys[2], if b == 1 { 1.0 } else { 0.0 }]\n}\n\
+        print(sort([d[0] + d[1] + d[2] for d in draws(enumerate(() => m(4)))]))";
+    assert_eq!(printed(text, &[]), "[6.0, 7.0]\n");
+}

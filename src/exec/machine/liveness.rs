@@ -17,6 +17,8 @@ pub(super) enum Access {
 pub fn finish(func: &mut FuncCode) {
     let analysis = Analysis::run(func);
     remove_dead_comparisons(func, &analysis);
+    // The places moved when idle jumps were removed.
+    let analysis = Analysis::run(func);
     mark_last_uses(func, &analysis);
     let constant: std::collections::HashSet<Num> = func.number_constants.iter().map(|(n, _)| *n).collect();
     for at in 0..func.code.len() {
@@ -211,9 +213,7 @@ fn compact(func: &mut FuncCode) {
     }
 }
 
-fn mark_last_uses(func: &mut FuncCode, _stale: &Analysis) {
-    // The places moved when idle jumps were removed, so the analysis is run again.
-    let analysis = Analysis::run(func);
+fn mark_last_uses(func: &mut FuncCode, analysis: &Analysis) {
     for at in 0..func.code.len() {
         let mut taken: Vec<Obj> = Vec::new();
         let mut mark = |o: &mut Obj| {
