@@ -141,7 +141,7 @@ fn search(evaluator: &mut impl Evaluate, at: &Stop, direction: &[f64], slope: f6
             return Some((next, tries));
         }
         step = if high.is_finite() { 0.5 * (low + high) } else { 2.0 * low };
-        if step < 1e-20 || step > 1e20 {
+        if !(1e-20..=1e20).contains(&step) {
             return best.map(|best| (best, tries));
         }
     }

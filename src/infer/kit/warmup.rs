@@ -61,8 +61,8 @@ impl Covariance {
         for (mean, before) in self.mean.iter_mut().zip(&before) {
             *mean += before / self.count;
         }
-        for i in 0..n {
-            let after = x[i] - self.mean[i];
+        for (i, (x, mean)) in x.iter().zip(&self.mean).enumerate() {
+            let after = x - mean;
             for (product, before) in self.products[i * n..(i + 1) * n].iter_mut().zip(&before) {
                 *product += after * before;
             }
