@@ -37,9 +37,9 @@ fn smc(
     let mut population = spawn(Arc::clone(view), particles)?;
     while population.running() {
         population.advance(random)?;
-        population.resample(scheme, threshold, random);
+        population.resample(scheme, threshold, random)?;
     }
-    population.finish()
+    population.finish("smc")
 }
 
 const SCHEMES: [Resampler; 4] =

@@ -1,13 +1,11 @@
 //! Joins the functions that `infer/` declares to their code: what a program calls of the host is run here.
 
-use super::plan;
+use super::{plan, populations};
 use crate::exec::machine::{Code, Limits};
 use crate::exec::view::branching::BranchingView;
 use crate::exec::view::forward::ForwardView;
-use crate::exec::view::stepped::SteppedView;
 use crate::exec::view::traced::TracedView;
 use crate::exec::view::{Host, Model, Start};
-use crate::infer::population::{self, Population};
 use crate::infer::{enumerate, importance, mh, rejection, resample::Resampler};
 use crate::model::Random;
 use crate::posterior::Posterior;
@@ -31,9 +29,6 @@ pub struct DriverHost {
     pub partial: AtomicBool,
     itself: Weak<DriverHost>,
 }
-
-/// A population of runs on the machine.
-type Runs = Population<SteppedView>;
 
 impl DriverHost {
     /// A host that prints to standard output.
@@ -107,31 +102,10 @@ impl Host for DriverHost {
                 let options = mh::Options { draws, warmup, chains, steps, all, tries: 10_000 };
                 self.whole(mh::mh(&TracedView::new(model), options, &|| self.world.now(), random)?)
             }
-            "spawn" => {
-                let model = recording(self.model(code, args.value())?, all);
-                let mut population = population::spawn(Arc::new(SteppedView::new(model)), args.count()?)?;
-                population.all = all;
-                Ok(host(population))
-            }
-            "advance" => {
-                let mut population: Runs = args.object()?;
-                interrupt::stop_if_interrupted().and_then(|()| population.advance(random)).map_err(unfinished)?;
-                Ok(host(population))
-            }
-            "resample" => {
-                let mut population: Runs = args.object()?;
-                let (scheme, below) = (args.scheme()?, args.real()?);
-                population.resample(scheme, below, random);
-                Ok(host(population))
-            }
-            "running" => Ok(Value::Bool(args.object::<Runs>()?.running())),
-            "finish" => args.object::<Runs>()?.finish().map(host),
-            "without_evidence" => {
-                let mut population: Runs = args.object()?;
-                population.drop_evidence();
-                Ok(host(population))
-            }
-            other => Err(Fault::internal(format!("no function of the host is called `{other}`"))),
+            _ => match populations::call(args, all, |closure| self.model(code, closure), random)? {
+                Some(value) => Ok(value),
+                None => Err(Fault::internal(format!("no function of the host is called `{name}`"))),
+            },
         }
     }
 
@@ -145,7 +119,7 @@ impl Host for DriverHost {
 }
 
 /// An interrupted filter has nothing to show: particles that stand in the middle of a model are no draws.
-fn unfinished(fault: Fault) -> Fault {
+pub(super) fn unfinished(fault: Fault) -> Fault {
     match fault.kind {
         FaultKind::Interrupted => {
             let message = "interrupted: a particle filter has no draws before its particles have ended";
@@ -155,12 +129,12 @@ fn unfinished(fault: Fault) -> Fault {
     }
 }
 
-fn host(object: impl HostObject) -> Value {
+pub(super) fn host(object: impl HostObject) -> Value {
     Value::Host(Arc::new(object))
 }
 
 /// The model with its named choices recorded, if they are wanted or are all that it gives.
-fn recording(model: Model, all: bool) -> Model {
+pub(super) fn recording(model: Model, all: bool) -> Model {
     let record = all || plan::returns_nothing(&model);
     Model { record, ..model }
 }
@@ -186,22 +160,22 @@ fn exactly(model: &Model, states: usize) -> Result<Value, Fault> {
 }
 
 /// The arguments of a call, taken in order.
-struct Args {
-    name: Name,
+pub(super) struct Args {
+    pub(super) name: Name,
     values: std::vec::IntoIter<Value>,
 }
 
 impl Args {
-    fn value(&mut self) -> Value {
+    pub(super) fn value(&mut self) -> Value {
         self.values.next().unwrap_or_default()
     }
 
-    fn real(&mut self) -> Result<f64, Fault> {
+    pub(super) fn real(&mut self) -> Result<f64, Fault> {
         self.value().as_real().ok_or_else(|| Fault::internal(format!("`{}` takes a number here", self.name)))
     }
 
     /// A whole number of at least 1.
-    fn count(&mut self) -> Result<usize, Fault> {
+    pub(super) fn count(&mut self) -> Result<usize, Fault> {
         let name = self.name;
         let n = self.value().as_int().ok_or_else(|| Fault::internal(format!("`{name}` takes a whole number here")))?;
         if (1..=1_000_000_000).contains(&n) {
@@ -217,7 +191,7 @@ impl Args {
         Ok((n >= 0).then_some(n as usize))
     }
 
-    fn scheme(&mut self) -> Result<Resampler, Fault> {
+    pub(super) fn scheme(&mut self) -> Result<Resampler, Fault> {
         let name = self.value().to_string();
         Resampler::named(&name).ok_or_else(|| {
             Fault::error(format!("no resampling scheme is called `{name}`"))
@@ -225,12 +199,31 @@ impl Args {
         })
     }
 
+    pub(super) fn flag(&mut self) -> bool {
+        matches!(self.value(), Value::Bool(true))
+    }
+
     /// An object of the host, to be changed: it is copied only if somebody else holds it.
-    fn object<T: HostObject + Clone>(&mut self) -> Result<T, Fault> {
-        let name = self.name;
-        let wrong = || Fault::internal(format!("`{name}` was given an object of another kind"));
-        let Value::Host(object) = self.value() else { return Err(wrong()) };
+    pub(super) fn object<T: HostObject + Clone>(&mut self) -> Result<T, Fault> {
+        let object = self.host()?;
+        self.cast(object)
+    }
+
+    /// An object of the host of any kind.
+    pub(super) fn host(&mut self) -> Result<Arc<dyn HostObject>, Fault> {
+        match self.value() {
+            Value::Host(object) => Ok(object),
+            _ => Err(self.wrong()),
+        }
+    }
+
+    /// An object as what it is.
+    pub(super) fn cast<T: HostObject + Clone>(&self, object: Arc<dyn HostObject>) -> Result<T, Fault> {
         let object: Arc<dyn Any + Send + Sync> = object;
-        Ok(Arc::unwrap_or_clone(object.downcast::<T>().map_err(|_| wrong())?))
+        Ok(Arc::unwrap_or_clone(object.downcast::<T>().map_err(|_| self.wrong())?))
+    }
+
+    fn wrong(&self) -> Fault {
+        Fault::internal(format!("`{}` was given an object of another kind", self.name))
     }
 }

@@ -8,6 +8,7 @@ pub mod host;
 pub mod library;
 pub mod methods;
 pub mod plan;
+mod populations;
 mod prepare;
 
 use crate::core::ir::{FuncId, Program};

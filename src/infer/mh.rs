@@ -128,13 +128,11 @@ impl<'v, T: Traced> Sampler<'v, T> {
     /// One step. The state is left as it was when the proposal is refused.
     pub fn step(&mut self, random: &mut dyn Random) -> Result<(), Fault> {
         self.steps += 1;
-        let trace = self.trace();
-        let count = trace.movable.len();
+        let count = self.trace().movable.len();
         if count == 0 {
             return self.refresh(random);
         }
-        let pick = uniform_index(count, random);
-        let index = if count == trace.choices.len() { pick } else { trace.movable[pick] as usize };
+        let index = self.trace().movable[uniform_index(count, random)] as usize;
         let info = self.tuning(index);
         let Some(tuning) = self.tunings[info].as_ref() else { return Ok(()) };
         let known = self.view.infos(&self.state).get(info as u32);

@@ -3,6 +3,7 @@
 //! Each file declares the functions that it gives to the language as [`Row`]s; the driver joins a declaration to its code. Algorithms
 //! are compositions of these functions, written in the language in `stdlib/infer/`.
 
+pub mod chains;
 pub mod enumerate;
 pub mod gradient;
 pub mod importance;
@@ -60,7 +61,7 @@ impl Row {
 }
 
 /// All declarations, by file.
-const ROWS: &[&[Row]] = &[enumerate::ROWS, importance::ROWS, rejection::ROWS, mh::ROWS, population::ROWS];
+const ROWS: &[&[Row]] = &[enumerate::ROWS, importance::ROWS, rejection::ROWS, mh::ROWS, population::ROWS, chains::ROWS];
 
 /// All declarations, in the order in which they are listed.
 pub fn rows() -> impl Iterator<Item = &'static Row> {

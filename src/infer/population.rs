@@ -9,7 +9,7 @@
 use super::importance::{names_of, note_domain_faults, value_of};
 use super::resample::Resampler;
 use super::{Contract, Row};
-use crate::model::{Dead, Random, Stand, Stepped};
+use crate::model::{Dead, Path, Random, Recorded, Stand, Stepped};
 use crate::posterior::{Chain, Info, Posterior, Warning, log_sum_exp};
 use crate::value::{Fault, HostObject, Value};
 use std::any::Any;
@@ -42,8 +42,8 @@ pub(super) const ROWS: &[Row] = &[
         contract: Contract::None,
     },
     Row {
-        signature: "fn finish(p: Population<a>) -> Posterior<a>",
-        doc: "The results of a population of which no particle is running, with their weights, as a posterior.\nexample: len(draws(finish(advance(spawn(() => flip(0.5), 3))))) == 3",
+        signature: "fn finish(p: Population<a>, method: String = \"smc\") -> Posterior<a>",
+        doc: "The results of a population of which no particle is running, with their weights, as a posterior of a method.\nexample: len(draws(finish(advance(spawn(() => flip(0.5), 3))))) == 3",
         contract: Contract::Preserves,
     },
     Row {
@@ -51,7 +51,47 @@ pub(super) const ROWS: &[Row] = &[
         doc: "The same population with evidence 1: its weights are divided by their mean.\nexample: log_evidence(without_evidence(advance(spawn(() => factor(2.0), 3)))) == 0.0",
         contract: Contract::None,
     },
+    Row {
+        signature: "fn look_ahead(p: Population<a>, pilots: Int = 1) ~> [Real]",
+        doc: "How promising each particle is: the log of the mean weight that `pilots` copies of it gain in the next step, over its mean over \
+              the particles, mixed with 1 in the proportion 9 to 1, so that no particle is without promise.",
+        contract: Contract::None,
+    },
+    Row {
+        signature: "fn resample_by(p: Population<a>, promise: [Real], scheme: String = \"systematic\") ~> Population<a>",
+        doc: "Resamples in proportion to weight times the exponential of `promise`, by which the weights are divided afterwards. \
+              Pitt and Shephard 1999.",
+        contract: Contract::Preserves,
+    },
+    Row {
+        signature: "fn advance_alive(p: Population<a>, tries: Int = 1000000) ~> Population<a>",
+        doc: "Draws particles in proportion to their weights and runs each to its next observation, until one more than there were has a weight \
+              that is not zero; the last one is left out. A fault after `tries` tries. Del Moral, Jasra, Lee, Yau and Zhang 2015; \
+              Kudlicka, Murray, Ronquist and Schön 2019.",
+        contract: Contract::Preserves,
+    },
+    Row {
+        signature: "fn pick(p: Population<a>) ~> Run<a>",
+        doc: "One of the runs of a population, none of which is running, in proportion to its weight, with all that it drew.",
+        contract: Contract::None,
+    },
+    Row {
+        signature: "fn retain(model: () ~> a, run: Run<a>, particles: Int, ancestors: Bool = false) -> Population<a>",
+        doc: "A population of runs at their start, of which the first follows `run` and survives every resampling (conditional SMC; Andrieu, \
+              Doucet and Holenstein 2010). With `ancestors`, resampling also draws anew which particle the rest of that run continues \
+              (ancestor sampling; Lindsten, Jordan and Schön 2014).\n\
+              example: log_weights(retain(() => 1, pick(advance(spawn(() => 1, 1))), 2)) == [0.0, 0.0]",
+        contract: Contract::Invariant,
+    },
+    Row {
+        signature: "fn value_of(run: Run<a>) -> a",
+        doc: "What a run gave.\nexample: value_of(pick(advance(spawn(() => 7, 1)))) == 7",
+        contract: Contract::None,
+    },
 ];
+
+/// The functions that ask for what the particles drew: where a program may call one, populations keep it.
+pub const ASK_FOR_CHOICES: &[&str] = &["pick", "retain"];
 
 /// What a population remembers for its report.
 #[derive(Clone, Debug, Default)]
@@ -65,6 +105,20 @@ struct History {
     refused_at: Option<u32>,
     domain_faults: u64,
     example: Option<String>,
+    /// The tries of an alive filter.
+    tried: u64,
+}
+
+impl History {
+    fn note(&mut self, dead: Dead) {
+        match dead {
+            Dead::Domain(fault) => {
+                self.domain_faults += 1;
+                self.example.get_or_insert(fault.message);
+            }
+            Dead::Zero(site) => self.refused_at = Some(site),
+        }
+    }
 }
 
 /// Weighted suspended runs of one model.
@@ -107,8 +161,19 @@ impl<S: Stepped> fmt::Debug for Population<S> {
 
 /// A population of `n` runs of a model at their start.
 pub fn spawn<S: Stepped>(view: Arc<S>, n: usize) -> Result<Population<S>, Fault> {
-    Ok(Population {
-        runs: view.start_all(n)?,
+    let runs = view.start_all(n)?;
+    Ok(holding(view, runs, n))
+}
+
+/// A population of `n` runs at their start, of which the first follows a path.
+pub fn retain<S: Recorded>(view: Arc<S>, path: &Path, n: usize, ancestors: bool) -> Result<Population<S>, Fault> {
+    let runs = view.follow(path, n, ancestors)?;
+    Ok(holding(view, runs, n))
+}
+
+fn holding<S: Stepped>(view: Arc<S>, runs: S::Runs, n: usize) -> Population<S> {
+    Population {
+        runs,
         view,
         log_weights: vec![0.0; n],
         pending: Vec::new(),
@@ -116,7 +181,7 @@ pub fn spawn<S: Stepped>(view: Arc<S>, n: usize) -> Result<Population<S>, Fault>
         evidence: 0.0,
         history: History::default(),
         all: false,
-    })
+    }
 }
 
 impl<S: Stepped> Population<S> {
@@ -161,13 +226,7 @@ impl<S: Stepped> Population<S> {
         };
         self.history.steps += 1;
         for (_, dead) in step.died {
-            match dead {
-                Dead::Domain(fault) => {
-                    self.history.domain_faults += 1;
-                    self.history.example.get_or_insert(fault.message);
-                }
-                Dead::Zero(site) => self.history.refused_at = Some(site),
-            }
+            self.history.note(dead);
         }
         self.settle(&step.gained);
         let ess = self.effective_size();
@@ -209,31 +268,160 @@ impl<S: Stepped> Population<S> {
 
     /// Resamples if the effective number of particles is below this share of their number, or the share is at least 1. A population
     /// without weight stays as it is.
-    pub fn resample(&mut self, scheme: Resampler, below: f64, random: &mut dyn Random) {
-        let n = self.size();
-        let Some(weights) = normalised(&self.log_weights) else { return };
-        if below < 1.0 && effective(&weights) >= below * n as f64 {
-            return;
+    pub fn resample(&mut self, scheme: Resampler, below: f64, random: &mut dyn Random) -> Result<(), Fault> {
+        if below < 1.0 && self.effective_size() >= below * self.size() as f64 {
+            return Ok(());
         }
+        self.select(scheme, None, random)
+    }
+
+    /// Resamples in proportion to weight times the exponential of `promise`, by which the weights are divided afterwards.
+    pub fn resample_by(&mut self, promise: &[f64], scheme: Resampler, random: &mut dyn Random) -> Result<(), Fault> {
+        if promise.len() != self.size() {
+            let text = format!("expected one promise for each of {} particles, found {}", self.size(), promise.len());
+            return Err(Fault::error(text));
+        }
+        self.select(scheme, Some(promise), random)
+    }
+
+    fn select(&mut self, scheme: Resampler, promise: Option<&[f64]>, random: &mut dyn Random) -> Result<(), Fault> {
+        let n = self.size();
+        let logs: Vec<f64> = match promise {
+            Some(promise) => self.log_weights.iter().zip(promise).map(|(w, p)| w + p).collect(),
+            None => self.log_weights.clone(),
+        };
+        let Some(weights) = normalised(&logs) else { return Ok(()) };
         self.history.resamplings += 1;
         self.history.variance += relative_variance(&weights);
-        self.evidence = self.log_evidence();
-        let ancestors = scheme.ancestors(&weights, n, random);
+        self.evidence += log_sum_exp(&logs) - (n as f64).ln();
+        let ancestors = if self.view.is_conditional(&self.runs) {
+            let kept = self.heir(random)?;
+            scheme.conditional_ancestors(&weights, kept, random)
+        } else {
+            scheme.ancestors(&weights, n, random)
+        };
         self.view.gather(&mut self.runs, &ancestors);
         self.roots = ancestors.iter().map(|k| self.roots[*k]).collect();
         if !self.pending.is_empty() {
             self.pending = ancestors.iter().map(|k| self.pending[*k]).collect();
         }
-        self.log_weights.fill(0.0);
+        match promise {
+            Some(promise) => self.log_weights = ancestors.iter().map(|k| -promise[*k]).collect(),
+            None => self.log_weights.fill(0.0),
+        }
+        Ok(())
+    }
+
+    /// The particle that the rest of a path which run 0 follows is to continue. While runs wait, the path has gone on already, and keeps
+    /// its past; whether they do is the same for every particle that could be drawn.
+    fn heir(&self, random: &mut dyn Random) -> Result<usize, Fault> {
+        if !self.pending.is_empty() {
+            return Ok(0);
+        }
+        let Some(continuations) = self.view.continuations(&self.runs)? else { return Ok(0) };
+        let logs: Vec<f64> = self.log_weights.iter().zip(&continuations).map(|(w, c)| w + c).collect();
+        Ok(normalised(&logs).map_or(0, |weights| random.choose(&weights)))
+    }
+
+    /// The promise of each particle for the next step; see [`ROWS`].
+    pub fn look_ahead(&self, pilots: usize, random: &mut dyn Random) -> Result<Vec<f64>, Fault> {
+        let mut gains = vec![Vec::with_capacity(pilots); self.size()];
+        for _ in 0..pilots {
+            let mut pilot = self.clone();
+            pilot.advance(random)?;
+            for (gains, (after, before)) in gains.iter_mut().zip(pilot.log_weights.iter().zip(&self.log_weights)) {
+                gains.push(if *before > f64::NEG_INFINITY { after - before } else { f64::NEG_INFINITY });
+            }
+        }
+        let gains: Vec<f64> = gains.iter().map(|gains| log_sum_exp(gains)).collect();
+        let weighted: Vec<f64> = gains.iter().zip(&self.log_weights).map(|(g, w)| g + w).collect();
+        let mean = log_sum_exp(&weighted) - log_sum_exp(&self.log_weights);
+        if !mean.is_finite() {
+            return Ok(vec![0.0; self.size()]);
+        }
+        Ok(gains.iter().map(|gain| (0.9 * (gain - mean).exp() + 0.1).ln()).collect())
+    }
+
+    /// Advances particles drawn in proportion to their weights until one more than there were is alive; see [`ROWS`].
+    pub fn advance_alive(&mut self, tries: usize, random: &mut dyn Random) -> Result<(), Fault> {
+        let n = self.size();
+        // Weights that wait to be due count at once: without alignment the estimate is as unbiased.
+        for (weight, pending) in self.log_weights.iter_mut().zip(std::mem::take(&mut self.pending)) {
+            *weight += pending.unwrap_or(0.0);
+        }
+        let Some(weights) = normalised(&self.log_weights) else { return Ok(()) };
+        let before = self.log_evidence();
+        let mut alive: Vec<(S::Run, f64, u32)> = Vec::with_capacity(n + 1);
+        let mut tried = 0;
+        while alive.len() <= n {
+            // More than are missing where many die, but no more than a few times as many, in which chance plays no part.
+            let share = (alive.len() + 1) as f64 / (tried + 1) as f64;
+            let missing = n + 1 - alive.len();
+            let count =
+                if random.generator().is_none() { missing } else { (missing as f64 / share.clamp(0.25, 1.0)) as usize };
+            let count = count.min(tries - tried);
+            let ancestors: Vec<usize> = match random.generator() {
+                Some(_) => {
+                    let mut drawn = Resampler::Multinomial.ancestors(&weights, count, random);
+                    super::resample::shuffle(&mut drawn, random);
+                    drawn
+                }
+                None => (0..count).map(|_| random.choose(&weights)).collect(),
+            };
+            let mut runs = self.runs.clone();
+            self.view.gather(&mut runs, &ancestors);
+            let step = match random.generator() {
+                Some(generator) => {
+                    let streams = generator.streams();
+                    self.view.advance_all(&mut runs, &[], streams)?
+                }
+                None => self.view.advance_all_with(&mut runs, &[], random)?,
+            };
+            for (_, dead) in step.died {
+                self.history.note(dead);
+            }
+            for (k, gained) in step.gained.iter().enumerate() {
+                if alive.len() > n {
+                    break;
+                }
+                tried += 1;
+                if *gained > f64::NEG_INFINITY {
+                    alive.push((self.view.take_out(&runs, k), *gained, self.roots[ancestors[k]]));
+                }
+            }
+            if tried >= tries && alive.len() <= n {
+                let place =
+                    self.history.refused_at.map(|site| self.view.site_name(site)).filter(|name| !name.is_empty());
+                let at = place.map_or_else(String::new, |place| format!(" at `{place}`"));
+                return Err(Fault::error(format!(
+                    "{} of {tried} particles survived{at}, too few for {n}",
+                    alive.len()
+                ))
+                .hint("raise `tries`, or check that the data are possible under the model"));
+            }
+        }
+        alive.truncate(n);
+        self.history.steps += 1;
+        self.history.tried += tried as u64;
+        self.history.resamplings += 1;
+        self.evidence = before + (n as f64 / (tried - 1) as f64).ln();
+        for (k, (run, gained, root)) in alive.into_iter().enumerate() {
+            self.view.put_in(&mut self.runs, k, run);
+            self.log_weights[k] = gained;
+            self.roots[k] = root;
+        }
+        self.history.variance += relative_variance(&weights) + (1.0 - n as f64 / tried as f64) / n as f64;
+        self.history.least_ess = Some(self.history.least_ess.unwrap_or(f64::INFINITY).min(self.effective_size()));
+        Ok(())
     }
 
     /// The results with their weights. Particles without weight have none.
     ///
     /// # Errors
     /// If a particle is still running.
-    pub fn finish(&self) -> Result<Posterior, Fault> {
+    pub fn finish(&self, method: &str) -> Result<Posterior, Fault> {
         if self.running() {
-            return Err(Fault::error("the population is still running").hint("advance it until `running(p)` is false"));
+            return Err(still_running());
         }
         let mut chain = Chain::default();
         let (mut named, mut kept, mut roots) = (Vec::new(), Vec::new(), Vec::new());
@@ -250,12 +438,17 @@ impl<S: Stepped> Population<S> {
         roots.dedup();
         chain.log_weights = Some(kept);
         chain.named = self.all.then_some(named);
-        let mut posterior = Posterior::new("", "smc", vec![chain]);
-        posterior.log_evidence = Some(self.log_evidence());
+        let mut posterior = Posterior::new("", method, vec![chain]);
+        // Given a run of the posterior there is no estimate of the evidence.
+        let conditional = self.view.is_conditional(&self.runs);
+        posterior.log_evidence = (!conditional).then(|| self.log_evidence());
         let weights = normalised(&self.log_weights);
         posterior.log_evidence_se = weights.map(|w| (self.history.variance + relative_variance(&w)).sqrt());
         posterior.info.push(("steps".into(), Info::Count(self.history.steps)));
         posterior.info.push(("resamplings".into(), Info::Count(self.history.resamplings)));
+        if self.history.tried > 0 {
+            posterior.info.push(("tries".into(), Info::Count(self.history.tried)));
+        }
         posterior.info.push(("least_ess".into(), Info::Number(self.history.least_ess.unwrap_or(self.size() as f64))));
         if roots.is_empty() {
             let place = self.history.refused_at.map(|site| self.view.site_name(site));
@@ -267,6 +460,29 @@ impl<S: Stepped> Population<S> {
         note_domain_faults(&mut posterior, self.history.domain_faults, self.history.example.clone());
         Ok(posterior)
     }
+}
+
+impl<S: Recorded> Population<S> {
+    /// One of the runs, in proportion to its weight.
+    ///
+    /// # Errors
+    /// If a particle is still running, or none has weight.
+    pub fn pick(&self, random: &mut dyn Random) -> Result<Path, Fault> {
+        if self.running() {
+            return Err(still_running());
+        }
+        let Some(weights) = normalised(&self.log_weights) else {
+            let place = self.history.refused_at.map(|site| self.view.site_name(site)).filter(|name| !name.is_empty());
+            let at = place.map_or_else(String::new, |place| format!(" at `{place}`"));
+            return Err(Fault::error(format!("every particle has weight zero{at}"))
+                .hint("check that the data are possible under the model, or use more particles"));
+        };
+        Ok(self.view.path(&self.runs, random.choose(&weights)))
+    }
+}
+
+fn still_running() -> Fault {
+    Fault::error("the population is still running").hint("advance it until `running(p)` is false")
 }
 
 /// The effective number of normalised weights.

@@ -48,31 +48,118 @@ impl Resampler {
             }
             Resampler::Multinomial => multinomial(weights, n, random),
             Resampler::Residual => {
-                let mut ancestors = Vec::with_capacity(n);
-                let mut rest = Vec::with_capacity(weights.len());
-                for (i, w) in weights.iter().enumerate() {
-                    let expected = w * n as f64;
-                    // A product a rounding error below a whole number is that number.
-                    let whole = (expected + 1e-9).floor();
-                    ancestors.extend(std::iter::repeat_n(i, whole as usize));
-                    rest.push((expected - whole).max(0.0));
-                }
-                ancestors.truncate(n);
+                let (mut ancestors, rest) = whole_parts(weights, n);
                 let missing = n - ancestors.len();
-                let total: f64 = rest.iter().sum();
                 if missing > 0 {
-                    if total > 0.0 {
-                        let rest: Vec<f64> = rest.iter().map(|r| r / total).collect();
-                        ancestors.extend(multinomial(&rest, missing, random));
-                    } else {
-                        ancestors.extend(multinomial(weights, missing, random));
-                    }
+                    let total: f64 = rest.iter().sum();
+                    let rest: Vec<f64> = rest.iter().map(|r| r / total).collect();
+                    ancestors.extend(multinomial(&rest, missing, random));
                 }
                 ancestors.sort_unstable();
                 ancestors
             }
         }
     }
+
+    /// The ancestors of `n` children of which the first is one of particle `kept`: the law of [`Resampler::ancestors`] with particles and
+    /// children in random order, given that (Andrieu, Doucet and Holenstein 2010; Chopin and Singh 2015). The other children are in random
+    /// order. `weights` has length `n`.
+    pub fn conditional_ancestors(self, weights: &[f64], kept: usize, random: &mut dyn Random) -> Vec<usize> {
+        let n = weights.len();
+        let mut others = match self {
+            // Independent children are in random order as they are.
+            Resampler::Multinomial => (1..n).map(|_| random.choose(weights)).collect(),
+            Resampler::Residual => {
+                let (mut whole, rest) = whole_parts(weights, n);
+                let mut missing = n - whole.len();
+                // The child that is known is one of the certain ones, or one of those drawn.
+                let certain = whole.iter().filter(|k| **k == kept).count() as f64;
+                let expected = (weights[kept] * n as f64).max(f64::MIN_POSITIVE);
+                if missing == 0 || random.flip(certain / expected) {
+                    if let Some(at) = whole.iter().position(|k| *k == kept) {
+                        whole.remove(at);
+                    }
+                } else {
+                    missing -= 1;
+                }
+                whole.truncate(n - 1 - missing.min(n - 1));
+                whole.extend((0..missing).map(|_| random.choose(&rest)));
+                shuffle(&mut whole, random);
+                whole
+            }
+            Resampler::Systematic | Resampler::Stratified => {
+                let mut order: Vec<usize> = (0..n).collect();
+                shuffle(&mut order, random);
+                let ordered: Vec<f64> = order.iter().map(|k| weights[*k]).collect();
+                let place = order.iter().position(|k| *k == kept).unwrap_or(0);
+                // A point of the particle's part of [0, 1), which makes the known child: the number of its children is biased by their number.
+                let (begin, width) = (ordered[..place].iter().sum::<f64>(), ordered[place].max(f64::MIN_POSITIVE));
+                let exact = random.generator().is_none();
+                let breaks = match (exact, self) {
+                    (false, _) => Vec::new(),
+                    (true, Resampler::Systematic) => point_breaks(&fractions(&ordered, n), n, begin, width),
+                    (true, _) => point_breaks(&[], n, begin, width),
+                };
+                let point = (begin + width * random.uniform(&breaks)) * n as f64;
+                let stratum = (point.floor() as usize).min(n - 1);
+                let mut points = vec![point - point.floor(); n];
+                if self == Resampler::Stratified {
+                    for (k, u) in points.iter_mut().enumerate().filter(|(k, _)| *k != stratum) {
+                        let breaks = if exact { within(&ordered, n, k) } else { Vec::new() };
+                        *u = random.uniform(&breaks);
+                    }
+                }
+                let mut children = sweep(&ordered, n, |k| (k as f64 + points[k]) / n as f64);
+                // It is a child of the particle but for rounding at the ends of its part.
+                children.remove(stratum);
+                let mut children: Vec<usize> = children.into_iter().map(|k| order[k]).collect();
+                shuffle(&mut children, random);
+                children
+            }
+        };
+        others.insert(0, kept);
+        others
+    }
+}
+
+/// The children that each particle has for certain, and in what proportion the missing ones are drawn.
+fn whole_parts(weights: &[f64], n: usize) -> (Vec<usize>, Vec<f64>) {
+    let mut ancestors = Vec::with_capacity(n);
+    let mut rest = Vec::with_capacity(weights.len());
+    for (i, w) in weights.iter().enumerate() {
+        let expected = w * n as f64;
+        // A product a rounding error below a whole number is that number.
+        let whole = (expected + 1e-9).floor();
+        ancestors.extend(std::iter::repeat_n(i, whole as usize));
+        rest.push((expected - whole).max(0.0));
+    }
+    ancestors.truncate(n);
+    if ancestors.len() < n && rest.iter().sum::<f64>() <= 0.0 {
+        rest.copy_from_slice(weights);
+    }
+    (ancestors, rest)
+}
+
+/// Brings items into random order (Fisher and Yates).
+pub(super) fn shuffle(items: &mut [usize], random: &mut dyn Random) {
+    for k in (1..items.len()).rev() {
+        let other = match random.generator() {
+            Some(generator) => ((generator.uniform() * (k + 1) as f64) as usize).min(k),
+            None => random.choose(&vec![1.0; k + 1]),
+        };
+        items.swap(k, other);
+    }
+}
+
+/// Where, as shares of a part of [0, 1), the outcome changes with a point of it: at the given fractions of each of `n` strata and at
+/// their beginnings.
+fn point_breaks(fractions: &[f64], n: usize, begin: f64, width: f64) -> Vec<f64> {
+    let all = (0..n).flat_map(|k| {
+        let inner = fractions.iter().map(move |f| k as f64 + f);
+        std::iter::once(k as f64).chain(inner)
+    });
+    let shares = all.map(|point| (point / n as f64 - begin) / width);
+    shares.filter(|share| *share > 1e-12 && *share < 1.0 - 1e-12).collect()
 }
 
 fn multinomial(weights: &[f64], n: usize, random: &mut dyn Random) -> Vec<usize> {
@@ -173,6 +260,64 @@ mod tests {
                 for n in [1, 2, 3, 4] {
                     for (w, m) in weights.iter().zip(expected(resampler, &weights, n)) {
                         assert!((m - w * n as f64).abs() < 1e-12, "{resampler:?} {weights:?} {n}: {m}");
+                    }
+                }
+            }
+        }
+    }
+
+    /// The law of the numbers of children, given that a child drawn at random is one of particle `kept`.
+    fn conditional(resampler: Resampler, weights: &[f64], kept: usize) -> Vec<(Vec<usize>, f64)> {
+        use std::collections::BTreeMap;
+        let n = weights.len();
+        let mut orders = Vec::new();
+        for (p, order) in every_outcome(|random| {
+            let mut order: Vec<usize> = (0..n).collect();
+            shuffle(&mut order, random);
+            Ok(order)
+        })
+        .unwrap()
+        {
+            orders.push((p, order));
+        }
+        let mut law: BTreeMap<Vec<usize>, f64> = BTreeMap::new();
+        for (p, order) in orders {
+            let ordered: Vec<f64> = order.iter().map(|k| weights[*k]).collect();
+            for (q, ancestors) in every_outcome(|random| Ok(resampler.ancestors(&ordered, n, random))).unwrap() {
+                let mut counts = vec![0; n];
+                ancestors.iter().for_each(|k| counts[order[*k]] += 1);
+                let size = counts[kept] as f64 / (n as f64 * weights[kept]);
+                if size > 0.0 {
+                    *law.entry(counts).or_default() += p * q * size;
+                }
+            }
+        }
+        law.into_iter().collect()
+    }
+
+    #[test]
+    fn conditional_schemes_have_the_law_given_a_child() {
+        use std::collections::BTreeMap;
+        for weights in [vec![0.5, 0.3, 0.2], vec![0.2, 0.8], vec![0.05, 0.0, 0.95], vec![0.4, 0.1, 0.25, 0.25]] {
+            for resampler in ALL {
+                for kept in [0, weights.len() - 1] {
+                    let mut law: BTreeMap<Vec<usize>, f64> = BTreeMap::new();
+                    for (p, ancestors) in
+                        every_outcome(|random| Ok(resampler.conditional_ancestors(&weights, kept, random))).unwrap()
+                    {
+                        assert_eq!((ancestors[0], ancestors.len()), (kept, weights.len()));
+                        let mut counts = vec![0; weights.len()];
+                        ancestors.iter().for_each(|k| counts[*k] += 1);
+                        *law.entry(counts).or_default() += p;
+                    }
+                    let expected = conditional(resampler, &weights, kept);
+                    let found: Vec<(Vec<usize>, f64)> = law.into_iter().filter(|(_, p)| *p > 1e-14).collect();
+                    assert_eq!(found.len(), expected.len(), "{resampler:?} {weights:?} {kept}");
+                    for ((a, p), (b, q)) in found.iter().zip(&expected) {
+                        assert!(
+                            a == b && (p - q).abs() < 1e-12,
+                            "{resampler:?} {weights:?} {kept}: {a:?} {p} {b:?} {q}"
+                        );
                     }
                 }
             }

@@ -3,6 +3,7 @@
 //! An algorithm names the view that it needs and draws every random decision through [`Random`]. It never sees syntax or Core.
 
 pub mod density;
+pub mod path;
 pub mod random;
 pub mod traced;
 
@@ -10,6 +11,7 @@ use crate::value::{Fault, Generator, Streams, Value};
 use std::hash::Hasher;
 
 pub use density::{Density, Evaluate};
+pub use path::{Met, Path, Recorded};
 pub use random::{Exact, Production, Random, every_outcome};
 pub use traced::{Choice, ChoiceInfo, Infos, Trace, Traced, Update};
 
@@ -157,6 +159,17 @@ pub trait Stepped: Send + Sync {
     fn same_future(&self, a: (&Self::Runs, usize), b: (&Self::Runs, usize)) -> bool;
     /// Hashes what `same_future` compares.
     fn hash_future(&self, runs: &Self::Runs, k: usize, hasher: &mut dyn Hasher);
+
+    /// Whether run 0 follows a given path instead of drawing. It must then survive every `gather`: its child is run 0 again, and follows
+    /// the rest of the path.
+    fn is_conditional(&self, _runs: &Self::Runs) -> bool {
+        false
+    }
+
+    /// For each run, the log density of its going on as the rest of the given path does; none where run 0 keeps its own past.
+    fn continuations(&self, _runs: &Self::Runs) -> Result<Option<Vec<f64>>, Fault> {
+        Ok(None)
+    }
 }
 
 /// The values that a choice may take, with their log probabilities.

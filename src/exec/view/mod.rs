@@ -2,8 +2,8 @@
 
 pub mod branching;
 pub mod forward;
-mod graph;
 pub mod initial;
+pub mod recorded;
 pub mod runs;
 pub mod stepped;
 pub mod traced;

@@ -1,0 +1,148 @@
+//! Joins the functions of populations and chains to their code.
+
+use super::host::{Args, host, recording, unfinished};
+use crate::exec::view::Model;
+use crate::exec::view::forward::ForwardView;
+use crate::exec::view::recorded::RecordedView;
+use crate::exec::view::stepped::SteppedView;
+use crate::infer::chains;
+use crate::infer::population::{self, ASK_FOR_CHOICES, Population};
+use crate::model::{Path, Random};
+use crate::value::{Fault, HostObject, Value, interrupt};
+use std::sync::Arc;
+
+/// A population, whose runs keep what they drew where the program may ask for it.
+enum Held {
+    Plain(Population<SteppedView>),
+    Recorded(Population<RecordedView>),
+}
+
+/// Does the same with a population of either kind.
+macro_rules! either {
+    ($held:expr, $population:ident => $body:expr) => {
+        match $held {
+            Held::Plain($population) => $body,
+            Held::Recorded($population) => $body,
+        }
+    };
+}
+
+impl Held {
+    fn take(args: &mut Args) -> Result<Held, Fault> {
+        match args.host()? {
+            object if object.as_any().is::<Population<SteppedView>>() => args.cast(object).map(Held::Plain),
+            object => args.cast(object).map(Held::Recorded),
+        }
+    }
+
+    fn value(self) -> Value {
+        either!(self, population => host(population))
+    }
+
+    fn object(&self) -> &dyn HostObject {
+        either!(self, population => population)
+    }
+}
+
+/// Whether the program that holds a model may ask for what particles drew.
+fn asks_for_choices(model: &Model) -> bool {
+    let mut hosts = model.code.funcs.iter().flat_map(|func| &func.hosts);
+    hosts.any(|host| ASK_FOR_CHOICES.contains(&host.name.as_str()))
+}
+
+fn spawn(model: Model, particles: usize, all: bool) -> Result<Value, Fault> {
+    let model = recording(model, all);
+    let mut held = match asks_for_choices(&model) {
+        false => Held::Plain(population::spawn(Arc::new(SteppedView::new(model)), particles)?),
+        true => Held::Recorded(population::spawn(Arc::new(RecordedView::new(model)), particles)?),
+    };
+    either!(&mut held, population => population.all = all);
+    Ok(held.value())
+}
+
+/// Calls a function of populations or chains; none where the name is that of another. `model` makes the model of a closure.
+pub(super) fn call(
+    args: &mut Args,
+    all: bool,
+    model: impl Fn(Value) -> Result<Model, Fault>,
+    random: &mut dyn Random,
+) -> Result<Option<Value>, Fault> {
+    let value = match args.name.as_str() {
+        "spawn" => spawn(model(args.value())?, args.count()?, all)?,
+        "retain" => {
+            let model = recording(model(args.value())?, all);
+            let path: Path = args.object()?;
+            let (particles, ancestors) = (args.count()?, args.flag());
+            let view = Arc::new(RecordedView::new(model));
+            let mut population = population::retain(view, &path, particles, ancestors)?;
+            population.all = all;
+            host(population)
+        }
+        "advance" => {
+            let mut held = Held::take(args)?;
+            interrupt::stop_if_interrupted()
+                .and_then(|()| either!(&mut held, population => population.advance(random)))
+                .map_err(unfinished)?;
+            held.value()
+        }
+        "advance_alive" => {
+            let mut held = Held::take(args)?;
+            let tries = args.count()?;
+            interrupt::stop_if_interrupted()
+                .and_then(|()| either!(&mut held, population => population.advance_alive(tries, random)))
+                .map_err(unfinished)?;
+            held.value()
+        }
+        "look_ahead" => {
+            let held = Held::take(args)?;
+            let pilots = args.count()?;
+            Value::reals(either!(held, population => population.look_ahead(pilots, random)?))
+        }
+        "resample" => {
+            let mut held = Held::take(args)?;
+            let (scheme, below) = (args.scheme()?, args.real()?);
+            either!(&mut held, population => population.resample(scheme, below, random)?);
+            held.value()
+        }
+        "resample_by" => {
+            let mut held = Held::take(args)?;
+            let Value::Reals(promise) = args.value() else { return Err(Fault::internal("a promise is an array")) };
+            let scheme = args.scheme()?;
+            either!(&mut held, population => population.resample_by(&promise, scheme, random)?);
+            held.value()
+        }
+        "running" => Value::Bool(either!(Held::take(args)?, population => population.running())),
+        "finish" => {
+            let (held, method) = (Held::take(args)?, args.value().to_string());
+            host(either!(held, population => population.finish(&method)?))
+        }
+        "without_evidence" => {
+            let mut held = Held::take(args)?;
+            either!(&mut held, population => population.drop_evidence());
+            held.value()
+        }
+        "pick" => match Held::take(args)? {
+            Held::Recorded(population) => host(population.pick(random)?),
+            held => {
+                return Err(Fault::error(format!("{} did not keep what it drew", held.object().display()))
+                    .hint("spawn it in the same function or statement"));
+            }
+        },
+        "value_of" => args.object::<Path>()?.value,
+        "replicate" => {
+            let model = model(args.value())?;
+            let runs = args.count()?;
+            Value::array_of(chains::replicate(|| ForwardView::new(model.clone()), runs, random)?)
+        }
+        "from_chains" => {
+            let (chains, method) = (args.value(), args.value().to_string());
+            let acceptance: Vec<f64> = match args.value() {
+                Value::Reals(rates) => rates.to_vec(),
+                _ => Vec::new(),
+            };
+            host(chains::from_chains(&chains, &method, &acceptance))
+        }
+        _ => return Ok(None),
+    };
+    Ok(Some(value))
+}

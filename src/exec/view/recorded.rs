@@ -1,0 +1,466 @@
+//! Suspended runs that keep what they drew, and follow what another run drew.
+
+use super::{Model, choice_name, choose_outcome, dead, score_site, unexpected};
+use crate::exec::machine::{Event, Machine};
+use crate::model::{Advance, Dead, Met, Path, Random, Recorded, Stand, Step, Stepped};
+use crate::value::hash::{hash_value, same};
+use crate::value::{Fault, Generator, Streams, Value};
+use rayon::prelude::*;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+/// Runs that one thread advances at a time.
+const BLOCK: usize = 64;
+
+/// The address of what a function of the host gave.
+const HOST: u64 = 0;
+
+/// The `Recorded` view of a model.
+pub struct RecordedView {
+    model: Model,
+}
+
+/// A suspended run.
+#[derive(Debug, Default)]
+pub struct Run {
+    machine: Machine,
+    past: Option<Arc<Node>>,
+    stand: Stand,
+    follows: Option<Following>,
+}
+
+/// The path that a run follows.
+#[derive(Clone, Debug)]
+struct Following {
+    path: Arc<[Met]>,
+    /// How much of it was met.
+    met: usize,
+    /// How many weights were met on it, by the run and by those whose place on the path it took.
+    weights: usize,
+}
+
+impl Following {
+    fn new(path: &Arc<[Met]>, met: usize) -> Option<Following> {
+        Some(Following { path: Arc::clone(path), met, weights: 0 })
+    }
+}
+
+/// What a run drew last, and before. Runs of a common past share it.
+#[derive(Debug)]
+struct Node {
+    met: Met,
+    /// The name of a choice that the user sees, where names are recorded.
+    name: Option<Arc<str>>,
+    before: Option<Arc<Node>>,
+}
+
+impl Drop for Node {
+    /// Long lists are dropped one by one, not by recursion.
+    fn drop(&mut self) {
+        let mut next = self.before.take();
+        while let Some(node) = next {
+            match Arc::try_unwrap(node) {
+                Ok(mut node) => next = node.before.take(),
+                Err(_) => break,
+            }
+        }
+    }
+}
+
+impl Clone for Run {
+    fn clone(&self) -> Run {
+        let mut copy = Run::default();
+        copy.clone_from(self);
+        copy
+    }
+
+    fn clone_from(&mut self, other: &Run) {
+        self.machine.clone_from(&other.machine);
+        self.past.clone_from(&other.past);
+        self.stand = other.stand;
+        self.follows.clone_from(&other.follows);
+    }
+}
+
+impl Run {
+    fn pasts(&self) -> impl Iterator<Item = &Node> {
+        std::iter::successors(self.past.as_deref(), |node| node.before.as_deref())
+    }
+
+    fn note(&mut self, met: Met, name: Option<Arc<str>>) {
+        let before = self.past.take();
+        self.past = Some(Arc::new(Node { met, name, before }));
+    }
+
+    /// What comes next on the path that the run follows, if it is at this address.
+    fn next(&mut self, address: u64) -> Option<Value> {
+        let following = self.follows.as_mut()?;
+        let met = following.path.get(following.met).filter(|met| met.address == address)?;
+        following.met += 1;
+        Some(met.value.clone())
+    }
+}
+
+/// Runs held together.
+#[derive(Clone, Debug, Default)]
+pub struct Runs {
+    runs: Vec<Run>,
+    stands: Vec<Stand>,
+    /// The path that run 0 follows.
+    given: Option<Arc<Given>>,
+}
+
+/// A path to follow.
+#[derive(Debug)]
+struct Given {
+    met: Arc<[Met]>,
+    /// The run along the path after each weight, with the log density so far; where ancestors are asked for.
+    stages: Option<Vec<(Run, f64)>>,
+    /// The log density of the whole path.
+    total: f64,
+}
+
+impl RecordedView {
+    /// The view of a model.
+    pub fn new(model: Model) -> RecordedView {
+        RecordedView { model }
+    }
+
+    /// Runs to the next weight or the end. Where a density is asked for, that of what the run follows is added to it.
+    fn go(
+        &self,
+        run: &mut Run,
+        mut random: Option<&mut dyn Random>,
+        mut logp: Option<&mut f64>,
+    ) -> Result<Step, Fault> {
+        let model = &self.model;
+        let code = &*model.code;
+        run.machine.pause_at_scores = true;
+        run.machine.draw = false;
+        let astray = Ok(Step::Dead(Dead::Zero(u32::MAX)));
+        loop {
+            match run.machine.run(code)? {
+                Event::Done => return Ok(Step::Done),
+                Event::Score { func, score, weight } => {
+                    let site = score_site(code, func, score);
+                    if weight == f64::NEG_INFINITY {
+                        return Ok(Step::Dead(Dead::Zero(site)));
+                    }
+                    let exact = random.as_mut().is_some_and(|random| random.generator().is_none());
+                    run.machine.forget_dead(code, exact);
+                    if let Some(following) = &mut run.follows {
+                        following.weights += 1;
+                    }
+                    let address = run.machine.score_address(code, func, score);
+                    return Ok(Step::Paused { weight, address, site });
+                }
+                Event::Sample { func, sample } => {
+                    let address = run.machine.choice_address(code, func, sample);
+                    let value = match (run.follows.is_some(), &mut random) {
+                        (true, _) => match run.next(address) {
+                            Some(value) => value,
+                            None => return astray,
+                        },
+                        (false, None) => run.machine.choice_draw(code, func, sample)?,
+                        (false, Some(random)) => choose_outcome(&mut run.machine, code, func, sample, *random)?,
+                    };
+                    if let Some(logp) = logp.as_deref_mut() {
+                        *logp += run.machine.choice_logp(code, func, sample, &value)?;
+                        if *logp == f64::NEG_INFINITY {
+                            return astray;
+                        }
+                    }
+                    let name = match model.record {
+                        true => choice_name(&run.machine, code, func, sample).map(Arc::from),
+                        false => None,
+                    };
+                    run.machine.supply(code, func, sample, value.clone())?;
+                    run.note(Met { address, value }, name);
+                }
+                Event::Host { func, host } => {
+                    let value = match (run.follows.is_some(), &mut random) {
+                        // What another run was given by the host need not be what this one would get.
+                        (true, _) if logp.is_some() => return astray,
+                        (true, _) => {
+                            let Some(value) = run.next(HOST) else { return astray };
+                            run.machine.supply_host(code, func, host, value.clone())?;
+                            value
+                        }
+                        (false, None) => {
+                            let mut random = crate::model::Production(run.machine.generator.split());
+                            model.call_host(&mut run.machine, func, host, &mut random)?
+                        }
+                        (false, Some(random)) => model.call_host(&mut run.machine, func, host, *random)?,
+                    };
+                    run.note(Met { address: HOST, value }, None);
+                }
+                Event::Printed => model.flush(&mut run.machine),
+                event => return Err(unexpected(event)),
+            }
+        }
+    }
+
+    fn settle(&self, run: &mut Run, result: Result<Step, Fault>) -> Result<Step, Fault> {
+        self.model.flush(&mut run.machine);
+        let step = match result {
+            Err(fault) => dead(fault).map(Step::Dead)?,
+            Ok(step) => step,
+        };
+        run.stand = match step {
+            Step::Paused { address, site, .. } => Stand::Paused { address, site },
+            Step::Done => Stand::Done,
+            Step::Dead(_) => Stand::Dead,
+        };
+        Ok(step)
+    }
+
+    /// As [`RecordedView::go`] for a run that follows a path: also the log density gained, of choices and weight.
+    fn trace(&self, run: &mut Run) -> Result<(Step, f64), Fault> {
+        let mut logp = 0.0;
+        let result = self.go(run, None, Some(&mut logp));
+        let step = self.settle(run, result)?;
+        match step {
+            Step::Paused { weight, .. } => logp += weight,
+            Step::Done => {}
+            Step::Dead(_) => logp = f64::NEG_INFINITY,
+        }
+        Ok((step, logp))
+    }
+
+    /// Advances a run of a collection; gives the log weight that it gained.
+    fn step(&self, k: usize, run: &mut Run, streams: Streams, died: &mut Vec<(usize, Dead)>) -> Result<f64, Fault> {
+        match run.stand {
+            Stand::Done => return Ok(0.0),
+            Stand::Dead => return Ok(f64::NEG_INFINITY),
+            Stand::Begun | Stand::Paused { .. } => {}
+        }
+        Ok(match self.advance(run, streams.number(k as u64))? {
+            Step::Paused { weight, .. } => weight,
+            Step::Done => 0.0,
+            Step::Dead(dead) => {
+                died.push((k, dead));
+                f64::NEG_INFINITY
+            }
+        })
+    }
+
+    /// The log density of a run's going on as the path from its place `at` does. It need not be followed further than to a weight after
+    /// which the run along the path itself has the same future.
+    fn continuation(&self, run: &Run, given: &Given, stages: &[(Run, f64)], at: usize) -> Result<f64, Fault> {
+        let mut run = run.clone();
+        run.follows = Following::new(&given.met, at);
+        run.past = None;
+        let mut total = 0.0;
+        for (stage, so_far) in stages {
+            let (step, logp) = self.trace(&mut run)?;
+            total += logp;
+            if total == f64::NEG_INFINITY || !matches!(step, Step::Paused { .. }) {
+                // The path has a weight here, and the run has none.
+                return Ok(f64::NEG_INFINITY);
+            }
+            run.machine.forget_dead(&self.model.code, true);
+            let met = |run: &Run| run.follows.as_ref().map(|following| following.met);
+            if met(&run) == met(stage) && run.machine.same_future(&stage.machine) {
+                return Ok(total + given.total - so_far);
+            }
+        }
+        let (step, logp) = self.trace(&mut run)?;
+        let complete = run.follows.is_some_and(|following| following.met == following.path.len());
+        Ok(if matches!(step, Step::Done) && complete { total + logp } else { f64::NEG_INFINITY })
+    }
+}
+
+impl Stepped for RecordedView {
+    type Run = Run;
+    type Runs = Runs;
+
+    fn start(&self) -> Result<Run, Fault> {
+        let mut run = Run::default();
+        self.model.begin(&mut run.machine)?;
+        Ok(run)
+    }
+
+    fn advance(&self, run: &mut Run, generator: Generator) -> Result<Step, Fault> {
+        run.machine.generator = generator;
+        let result = self.go(run, None, None);
+        self.settle(run, result)
+    }
+
+    fn advance_with(&self, run: &mut Run, random: &mut dyn Random) -> Result<Step, Fault> {
+        let result = match random.generator() {
+            Some(generator) => {
+                run.machine.generator = *generator;
+                let result = self.go(run, None, None);
+                *generator = run.machine.generator;
+                result
+            }
+            None => self.go(run, Some(random), None),
+        };
+        self.settle(run, result)
+    }
+
+    fn finish(&self, run: &Run) -> (Value, Vec<(String, Value)>) {
+        let named = run.pasts().filter_map(|node| Some((node.name.as_ref()?.to_string(), node.met.value.clone())));
+        let mut named: Vec<(String, Value)> = named.collect();
+        named.reverse();
+        (run.machine.returned.clone(), named)
+    }
+
+    fn site_name(&self, site: u32) -> String {
+        self.model.code.sites.get(site as usize).map_or_else(String::new, |site| site.name.to_string())
+    }
+
+    fn start_all(&self, count: usize) -> Result<Runs, Fault> {
+        Ok(Runs { runs: vec![self.start()?; count], stands: vec![Stand::Begun; count], given: None })
+    }
+
+    fn stands<'a>(&self, runs: &'a Runs) -> &'a [Stand] {
+        &runs.stands
+    }
+
+    fn advance_all(&self, runs: &mut Runs, waits: &[bool], streams: Streams) -> Result<Advance, Fault> {
+        let block = |(block, runs): (usize, &mut [Run])| {
+            let mut advance = Advance::default();
+            for (k, run) in runs.iter_mut().enumerate() {
+                let k = block * BLOCK + k;
+                let waits = waits.get(k) == Some(&true);
+                advance.gained.push(if waits { 0.0 } else { self.step(k, run, streams, &mut advance.died)? });
+            }
+            Ok(advance)
+        };
+        // To wake a thread costs more than to advance a few runs.
+        let parts: Vec<Result<Advance, Fault>> = if runs.runs.len() <= BLOCK {
+            vec![block((0, &mut runs.runs))]
+        } else {
+            runs.runs.par_chunks_mut(BLOCK).enumerate().map(block).collect()
+        };
+        let mut advance = Advance::default();
+        for part in parts {
+            let part = part?;
+            advance.gained.extend(part.gained);
+            advance.died.extend(part.died);
+        }
+        for (stand, run) in runs.stands.iter_mut().zip(&runs.runs) {
+            *stand = run.stand;
+        }
+        Ok(advance)
+    }
+
+    fn gather(&self, runs: &mut Runs, ancestors: &[usize]) {
+        let followed = runs.runs.first_mut().and_then(|run| run.follows.take());
+        // The last child of a run takes its memory.
+        let mut left = vec![0u32; runs.runs.len()];
+        for k in ancestors {
+            left[*k] += 1;
+        }
+        let mut old = std::mem::take(&mut runs.runs);
+        runs.runs = ancestors
+            .iter()
+            .map(|k| {
+                left[*k] -= 1;
+                if left[*k] == 0 { std::mem::take(&mut old[*k]) } else { old[*k].clone() }
+            })
+            .collect();
+        if let Some(run) = runs.runs.first_mut() {
+            run.follows = followed;
+        }
+        runs.stands = runs.runs.iter().map(|run| run.stand).collect();
+    }
+
+    fn take_out(&self, runs: &Runs, k: usize) -> Run {
+        runs.runs[k].clone()
+    }
+
+    fn put_in(&self, runs: &mut Runs, k: usize, run: Run) {
+        runs.stands[k] = run.stand;
+        runs.runs[k] = run;
+    }
+
+    fn finish_one(&self, runs: &Runs, k: usize) -> (Value, Vec<(String, Value)>) {
+        self.finish(&runs.runs[k])
+    }
+
+    fn position(&self, runs: &Runs, k: usize) -> Vec<u64> {
+        runs.runs[k].machine.position(&self.model.code)
+    }
+
+    fn same_future(&self, a: (&Runs, usize), b: (&Runs, usize)) -> bool {
+        let (a, b) = (&a.0.runs[a.1], &b.0.runs[b.1]);
+        let path = |run: &Run| run.follows.as_ref().map(|following| (following.path.as_ptr(), following.met));
+        let alike = |(x, y): (&Node, &Node)| x.met.address == y.met.address && same(&x.met.value, &y.met.value);
+        a.machine.same_future(&b.machine)
+            && path(a) == path(b)
+            && same(&a.machine.returned, &b.machine.returned)
+            && a.pasts().count() == b.pasts().count()
+            && a.pasts().zip(b.pasts()).all(alike)
+    }
+
+    fn hash_future(&self, runs: &Runs, k: usize, hasher: &mut dyn Hasher) {
+        let mut hasher = hasher;
+        let run = &runs.runs[k];
+        run.machine.hash_future(&mut hasher);
+        hash_value(&run.machine.returned, &mut hasher);
+        for node in run.pasts() {
+            node.met.address.hash(&mut hasher);
+            hash_value(&node.met.value, &mut hasher);
+        }
+    }
+
+    fn is_conditional(&self, runs: &Runs) -> bool {
+        runs.given.is_some()
+    }
+
+    fn continuations(&self, runs: &Runs) -> Result<Option<Vec<f64>>, Fault> {
+        let Some(given) = &runs.given else { return Ok(None) };
+        let (Some(stages), Some(first)) = (&given.stages, runs.runs.first()) else { return Ok(None) };
+        let Some(Following { met, weights, .. }) = &first.follows else { return Ok(None) };
+        let ahead = stages.get(*weights..).unwrap_or_default();
+        let mut all = Vec::with_capacity(runs.runs.len());
+        for run in &runs.runs {
+            // Run 0 is asked too: it may have taken another past since it began to follow the path.
+            all.push(match run.stand {
+                Stand::Begun | Stand::Paused { .. } => self.continuation(run, given, ahead, *met)?,
+                // At its end a run goes on as a path does of which nothing is left.
+                Stand::Done if *met == given.met.len() && ahead.is_empty() => 0.0,
+                Stand::Done | Stand::Dead => f64::NEG_INFINITY,
+            });
+        }
+        Ok(Some(all))
+    }
+}
+
+impl Recorded for RecordedView {
+    fn path(&self, runs: &Runs, k: usize) -> Path {
+        let run = &runs.runs[k];
+        let mut met: Vec<Met> = run.pasts().map(|node| node.met.clone()).collect();
+        met.reverse();
+        let (value, named) = self.finish(run);
+        Path { met: met.into(), value, named }
+    }
+
+    fn follow(&self, path: &Path, count: usize, ancestors: bool) -> Result<Runs, Fault> {
+        let mut runs = self.start_all(count)?;
+        let Some(first) = runs.runs.first_mut() else { return Ok(runs) };
+        first.follows = Following::new(&path.met, 0);
+        let mut given = Given { met: Arc::clone(&path.met), stages: None, total: 0.0 };
+        if ancestors {
+            let mut run = first.clone();
+            let mut stages = Vec::new();
+            loop {
+                let (step, logp) = self.trace(&mut run)?;
+                given.total += logp;
+                if !matches!(step, Step::Paused { .. }) {
+                    break;
+                }
+                let mut stage = run.clone();
+                stage.past = None;
+                stage.machine.forget_dead(&self.model.code, true);
+                stages.push((stage, given.total));
+            }
+            // A run with results of the host keeps its past.
+            given.stages = (given.total > f64::NEG_INFINITY).then_some(stages);
+        }
+        runs.given = Some(Arc::new(given));
+        Ok(runs)
+    }
+}
