@@ -1,11 +1,16 @@
 //! The particle filter: its decisions enumerated, and runs held together against runs by themselves.
 #![allow(clippy::unwrap_used)]
 
+#[path = "support/core_programs.rs"]
+mod core_programs;
 #[allow(dead_code)]
 #[path = "support/programs.rs"]
 mod programs;
 
 use borel::driver::{Options, Session};
+use borel::exec::machine::compile::compile;
+use borel::exec::machine::lanes::{Context, Exit, Lanes, Loss, Source};
+use borel::exec::machine::{Code, Limits, Machine};
 use borel::exec::view::Model;
 use borel::exec::view::stepped::SteppedView;
 use borel::infer::population::spawn;
@@ -13,6 +18,7 @@ use borel::infer::resample::Resampler;
 use borel::model::{Production, Random, Stand, Step, Stepped, every_outcome};
 use borel::posterior::Posterior;
 use borel::source::OsWorld;
+use borel::value::fault::FaultKind;
 use borel::value::{Fault, Generator, Value, print};
 use std::sync::Arc;
 
@@ -327,4 +333,81 @@ fn the_first_fault_is_the_one_reported() {
     let alone = (0..500).find_map(|k| view.advance(&mut view.start().unwrap(), streams.number(k)).err()).unwrap();
     assert_eq!(together, alone);
     assert!(together.message.contains("index 7 is out of range"), "{}", together.message);
+}
+
+/// What a run of a random program gave, by its bits.
+fn result(machine: &mut Machine, code: &Code) -> Result<Vec<u64>, Fault> {
+    machine.run(code).map(|_| reals(&machine.returned))
+}
+
+fn reals(value: &Value) -> Vec<u64> {
+    match value {
+        Value::Reals(xs) => xs.iter().map(|x| bits(*x)).collect(),
+        other => panic!("the programs give arrays, not {other:?}"),
+    }
+}
+
+#[test]
+fn random_programs_compute_in_lanes_what_they_compute_alone() {
+    let limits = Limits { depth: 200, steps: 30_000 };
+    let mut generator = Generator::new(6);
+    let (mut in_step, mut left) = (0, 0);
+    for round in 0..300 {
+        let length = generator.next_u64() as usize % 400;
+        let tape: Vec<u32> = (0..length).map(|_| generator.next_u64() as u32).collect();
+        let text = core_programs::program(&tape);
+        let program = borel::core::parse::parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+        let code = compile(&program, &|row| panic!("primitive {row}")).unwrap();
+        let machines: Vec<Machine> = (0..20)
+            .map(|k| {
+                let mut machine = Machine::default();
+                machine.limits = limits;
+                let args = [Value::Real(4.0 * generator.uniform() - 2.0), Value::Int(k / 4)];
+                machine.start(&code, code.entry, &args).unwrap();
+                machine
+            })
+            .collect();
+        let streams = generator.streams();
+        let context = Context { code: &code, limits, streams, first: 0, record: false };
+        let sources: Vec<Source<'_>> = machines.iter().map(Source::Machine).collect();
+        let picks: Vec<(u32, u32)> = (0..20).map(|k| (k, 0)).collect();
+        let mut work = vec![Lanes::collect(&code, &sources, &picks, (0..20).collect(), true)];
+        let mut found: Vec<Option<Result<Vec<u64>, Fault>>> = vec![None; 20];
+        let mut losses = Vec::new();
+        while let Some(mut lanes) = work.pop() {
+            match lanes.run(&context, &mut losses) {
+                Exit::Done(values) => {
+                    in_step += lanes.len();
+                    for (lane, member) in lanes.members.iter().enumerate() {
+                        found[*member as usize] = Some(Ok(reals(values.at(lane))));
+                    }
+                }
+                Exit::Part(places) => work.extend(lanes.parted(&code, &places)),
+                Exit::Leave => {
+                    left += lanes.len();
+                    for lane in 0..lanes.len() {
+                        let mut machine = lanes.machine(&context, lane);
+                        found[lanes.members[lane] as usize] = Some(result(&mut machine, &code));
+                    }
+                }
+                Exit::Empty => {}
+                Exit::Paused { .. } | Exit::Drawn { .. } => panic!("the programs neither draw nor weigh"),
+            }
+        }
+        for (member, loss) in losses {
+            let Loss::Fault(fault) = loss else { panic!("no weight of zero") };
+            found[member as usize] = Some(Err(*fault));
+        }
+        for (mut machine, found) in machines.into_iter().zip(found) {
+            let wanted = result(&mut machine, &code);
+            // Which of the limits is met first may differ.
+            let limited = |r: &Result<_, Fault>| matches!(r, Err(fault) if fault.kind == FaultKind::Limit);
+            let found = found.expect("every lane came to an end");
+            if !limited(&wanted) && !limited(&found) {
+                assert_eq!(found, wanted, "round {round}\n{text}");
+            }
+        }
+    }
+    // Hardly anything in these programs is strange to lanes.
+    assert!(in_step > 5 * left, "{in_step} runs in step, {left} alone");
 }

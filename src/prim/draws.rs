@@ -126,7 +126,10 @@ pub(super) const ROWS: &[Row] = &[
     draw(
         "fn draw_categorical(weights: [Real]) ~> Int",
         "An index with probability in proportion to its weight.",
-        Body::Draw(|args, g| categorical(&reals(args, 0)?, g).map(Value::Int)),
+        Body::Draw(|args, g| match args {
+            [Value::Reals(weights)] => categorical(weights, g).map(Value::Int),
+            _ => categorical(&reals(args, 0)?, g).map(Value::Int),
+        }),
     ),
     draw(
         "fn draw_categorical_logit(logits: [Real]) ~> Int",
@@ -402,17 +405,22 @@ fn integer(args: &[Value], generator: &mut Generator) -> Result<Value, Fault> {
 }
 
 fn categorical(weights: &[f64], generator: &mut Generator) -> Result<i64, Fault> {
-    if let Some(i) = weights.iter().position(|w| !(*w >= 0.0 && *w < f64::INFINITY)) {
-        return Err(Fault::domain(format!("weight {i} of a categorical draw is {}", Value::Real(weights[i]))));
+    let mut total = 0.0;
+    for (i, weight) in weights.iter().enumerate() {
+        if !(*weight >= 0.0 && *weight < f64::INFINITY) {
+            return Err(Fault::domain(format!("weight {i} of a categorical draw is {}", Value::Real(*weight))));
+        }
+        total += weight;
     }
-    let highest = weights.iter().copied().fold(0.0, f64::max);
-    if highest == 0.0 {
+    if total == 0.0 {
         return Err(Fault::domain("a categorical draw needs a positive weight"));
     }
-    let total: f64 = weights.iter().sum();
-    // Where the sum overflows the weights are made smaller first.
-    let scale = if total.is_finite() { 1.0 } else { 1.0 / highest };
-    let total = if total.is_finite() { total } else { weights.iter().map(|w| w * scale).sum() };
+    let mut scale = 1.0;
+    if total == f64::INFINITY {
+        // The sum overflows: the weights are made smaller first.
+        scale = 1.0 / weights.iter().copied().fold(0.0, f64::max);
+        total = weights.iter().map(|w| w * scale).sum();
+    }
     let mut rest = generator.uniform() * total;
     let mut chosen = 0;
     for (i, weight) in weights.iter().enumerate() {

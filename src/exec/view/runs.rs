@@ -359,7 +359,7 @@ impl Runs {
     }
 
     pub(super) fn gather(&mut self, code: &Code, ancestors: &[usize]) {
-        let old = std::mem::take(&mut self.blocks);
+        let mut old = std::mem::take(&mut self.blocks);
         let count = self.stands.len();
         let places: Vec<Vec<Held>> =
             old.iter().enumerate().map(|(k, block)| block.places((count - k * BLOCK).min(BLOCK))).collect();
@@ -420,6 +420,11 @@ impl Runs {
             ancestors.par_chunks(BLOCK).map(build).collect()
         };
         self.stands = ancestors.iter().map(|k| self.stands[*k]).collect();
+        for (block, old) in self.blocks.iter_mut().zip(&mut old) {
+            for (group, old) in block.groups.iter_mut().zip(&mut old.groups) {
+                group.adopt(std::mem::take(old));
+            }
+        }
     }
 
     pub(super) fn take_out(&self, view: &SteppedView, k: usize) -> Run {

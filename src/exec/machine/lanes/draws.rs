@@ -5,6 +5,7 @@ use super::column::{Column, Objects};
 use super::{Context, Lanes};
 use crate::prim::Body;
 use crate::value::{Fault, Value};
+use std::sync::Arc;
 
 impl Lanes {
     /// Does a primitive draw of numbers in all lanes, if it is of a kind that is done here. Gives the lanes whose parameters have no
@@ -42,21 +43,33 @@ impl Lanes {
                 );
             }
             Body::Draw(f) => {
-                // The arguments stay in place from lane to lane, and only those that differ are exchanged.
-                let mut args = Vec::with_capacity(native.args.len());
-                for slot in &native.args {
-                    args.push(self.value_of(*slot, constants, 0, num_base, obj_base));
-                }
                 let is_real = matches!(native.d, Slot::Real(_));
+                // Of one array of a few the arguments are made once each; else they stay in place from lane to lane, and only those
+                // that differ are exchanged.
+                let few = match native.args.as_slice() {
+                    [Slot::Obj(o)] if *o & CONST == 0 => match &self.objs[obj_base + (*o & INDEX) as usize] {
+                        Objects::Few { values, which } => Some((values.as_slice(), Arc::clone(which))),
+                        _ => None,
+                    },
+                    _ => None,
+                };
+                let mut args: Vec<Value> = match few {
+                    Some(_) => Vec::new(),
+                    None => native.args.iter().map(|s| self.value_of(*s, constants, 0, num_base, obj_base)).collect(),
+                };
                 for k in 0..self.count {
-                    if k > 0 {
+                    if k > 0 && few.is_none() {
                         for (slot, arg) in native.args.iter().zip(&mut args) {
                             if self.differs(*slot, k, num_base, obj_base) {
                                 *arg = self.value_of(*slot, constants, k, num_base, obj_base);
                             }
                         }
                     }
-                    let bits = match f(&args, &mut self.generators[k]) {
+                    let args = match &few {
+                        Some((values, which)) => std::slice::from_ref(&values[which[k] as usize]),
+                        None => args.as_slice(),
+                    };
+                    let bits = match f(args, &mut self.generators[k]) {
                         Ok(Value::Int(n)) if is_real => (n as f64).to_bits(),
                         Ok(value) => super::super::general::bits(&value),
                         Err(fault) => {

@@ -100,6 +100,22 @@ impl Lanes {
         self.frames == other.frames
     }
 
+    /// Takes over the memory of lanes that are no longer needed.
+    pub fn adopt(&mut self, old: Lanes) {
+        let known = self.nums.len();
+        for (k, column) in old.nums.into_iter().enumerate() {
+            if k >= known {
+                self.nums.push(Column { varying: false, ..column });
+            } else if !self.nums[k].varying {
+                self.nums[k].lanes = column.lanes;
+            }
+        }
+        self.spare = old.spare;
+        self.scratch = old.scratch;
+        self.generators = old.generators;
+        self.generators.clear();
+    }
+
     /// Whether a paused run could be a lane.
     pub fn knows(machine: &Machine) -> bool {
         machine.frames.len() < run::DEEPEST
