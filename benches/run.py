@@ -190,6 +190,26 @@ def single_site(bench):
     bench.row(name, run, logistic, "µs CPU a step", 1e6, 15)
 
 
+def chain_growth(bench):
+    """Cost of a step as a chain of sites grows: it must not follow the length."""
+
+    def per_step(model, sites):
+        def run():
+            def one(draws):
+                options = ("--method", "mh", "--chains", 1, "--warmup", 10, "--threads", 1, "--opt", "steps=1000")
+                return child(borel(model, *options, "--draws", draws, "--set", f"T={sites}")).cpu
+
+            # A draw is kept for every 1,000 steps, and the run that is taken away holds the recording of the graph.
+            return (one(520) - one(20)) / 500_000
+
+        return run
+
+    for model, words in ("chain", "random walk"), ("finite_chain", "finite chain, rows of a matrix"):
+        name = f"2a MH, {words}: 100,000 sites, against 1,000 in the place of the peer"
+        verdict = lambda ratio: ("≤ 3 × the peer", "met" if 1 / ratio <= 3 else f"missed, {1 / ratio:.2g} ×")
+        bench.row(name, per_step(model, 100_000), per_step(model, 1_000), "µs CPU a step", 1e6, verdict)
+
+
 def particle_filter(bench):
     """Rows of the bootstrap filter, with the log evidence checked."""
     exact = json.loads((DATA / "lgssm_100.json").read_text())["exact_log_evidence"]
@@ -450,7 +470,7 @@ def main():
         print(f"{os.cpu_count()} cores, {processor()}; load at the start {os.getloadavg()[0]:.1f}; ", end="")
         print(f"Python {sys.version.split()[0]}; WebPPL {'installed' if bench.webppl else MISSING}; repeats: {arguments.repeats}.\n")
         print("| workload | ours | peer | peer / ours | target | |\n|---|---|---|---|---|---|", flush=True)
-        for workload in (single_site, particle_filter, hidden_markov, memory, calls, front_end, threads):
+        for workload in (single_site, chain_growth, particle_filter, hidden_markov, memory, calls, front_end, threads):
             workload(bench)
         print(f"\nLoad at the end {os.getloadavg()[0]:.1f}.")
         for note in bench.notes:

@@ -128,11 +128,13 @@ impl<'v, T: Traced> Sampler<'v, T> {
     /// One step. The state is left as it was when the proposal is refused.
     pub fn step(&mut self, random: &mut dyn Random) -> Result<(), Fault> {
         self.steps += 1;
-        let count = self.trace().movable.len();
+        let trace = self.trace();
+        let count = trace.movable.len();
         if count == 0 {
             return self.refresh(random);
         }
-        let index = self.trace().movable[uniform_index(count, random)] as usize;
+        let pick = uniform_index(count, random);
+        let index = if count == trace.choices.len() { pick } else { trace.movable[pick] as usize };
         let info = self.tuning(index);
         let Some(tuning) = self.tunings[info].as_ref() else { return Ok(()) };
         let known = self.view.infos(&self.state).get(info as u32);

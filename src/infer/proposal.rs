@@ -33,11 +33,19 @@ pub struct Tuning {
     pub kind: Move,
     /// How many single components the choice has.
     pub units: usize,
-    /// The log of the step size of each component.
-    log_scale: Vec<f64>,
-    tries: Vec<f64>,
+    /// The step size of the first component, in place: most choices have one, and a long chain of them is read at random.
+    first: Step,
+    /// Those of the others.
+    rest: Vec<Step>,
     pub proposed: u64,
     pub accepted: u64,
+}
+
+/// The log of a step size, and how often it was adapted.
+#[derive(Clone, Copy, Debug, Default)]
+struct Step {
+    log_scale: f64,
+    tries: f64,
 }
 
 /// Finite sets up to this size are moved to any other value.
@@ -47,15 +55,34 @@ impl Tuning {
     /// For a choice with this support and this value.
     pub fn new(support: &Domain, value: &Value) -> Tuning {
         let (kind, units) = kind_of(support, value);
-        Tuning { kind, units, log_scale: vec![0.0; units], tries: vec![0.0; units], proposed: 0, accepted: 0 }
+        Tuning {
+            kind,
+            units,
+            first: Step::default(),
+            rest: vec![Step::default(); units.saturating_sub(1)],
+            proposed: 0,
+            accepted: 0,
+        }
     }
 
     /// Learns from the acceptance probability of a step of a component (Robbins and Monro; target 0.44 for one dimension).
     pub fn adapt(&mut self, unit: usize, acceptance: f64) {
-        let Some(tries) = self.tries.get_mut(unit) else { return };
-        *tries += 1.0;
-        let gain = 3.0 / tries.powf(0.7);
-        self.log_scale[unit] = (self.log_scale[unit] + gain * (acceptance - 0.44)).clamp(-30.0, 30.0);
+        let step = match unit.checked_sub(1) {
+            None => &mut self.first,
+            Some(k) => match self.rest.get_mut(k) {
+                Some(step) => step,
+                None => return,
+            },
+        };
+        step.tries += 1.0;
+        let gain = 3.0 / step.tries.powf(0.7);
+        step.log_scale = (step.log_scale + gain * (acceptance - 0.44)).clamp(-30.0, 30.0);
+    }
+
+    /// The step size of a component.
+    fn scale(&self, unit: usize) -> f64 {
+        let step = unit.checked_sub(1).map_or(Some(&self.first), |k| self.rest.get(k));
+        step.map_or(1.0, |step| step.log_scale.exp())
     }
 }
 
@@ -127,7 +154,7 @@ pub fn propose(
         return Err(Fault::error("a continuous choice cannot be moved by an exact method")
             .hint("use finite choices, or a method that draws"));
     };
-    let step = tuning.log_scale.get(unit).map_or(1.0, |s| s.exp());
+    let step = tuning.scale(unit);
     let z = normal(generator);
     Ok(match tuning.kind {
         Move::Additive => on_number(value, unit, |x| Some((x + step * z, 0.0))),

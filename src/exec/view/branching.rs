@@ -193,7 +193,20 @@ pub(super) fn outcomes(machine: &mut Machine, code: &Code, func: u32, sample: u3
         .choice_support(code, func, sample)
         .map_err(|fault| fault.hint("for an exact answer every choice needs a known support"))?;
     let site = code.funcs[func as usize].samples[sample as usize].site;
-    let name = code.sites[site as usize].name;
+    let name = code.sites[site as usize].name.as_str();
+    let result = outcomes_of(&support, name, &mut |value| machine.choice_logp(code, func, sample, value));
+    match support.size() {
+        Size::Continuous => result.map_err(|fault| machine.fault_here(code, fault)),
+        _ => result,
+    }
+}
+
+/// The values of a support with their log probabilities, for the choice of this name.
+pub(super) fn outcomes_of(
+    support: &Domain,
+    name: &str,
+    logp: &mut dyn FnMut(&Value) -> Result<f64, Fault>,
+) -> Result<Outcomes, Fault> {
     let cannot = |why: String| {
         let fault = Fault::error(format!("the choice `{name}` cannot be enumerated: {why}"))
             .hint("use `importance`, `smc` or `mh`, which draw instead");
@@ -202,8 +215,8 @@ pub(super) fn outcomes(machine: &mut Machine, code: &Code, func: u32, sample: u3
     let mut outcomes = Outcomes::default();
     match support.size() {
         Size::Finite(n) if n <= MOST_OUTCOMES => {
-            for value in finite_values(&support) {
-                let logp = machine.choice_logp(code, func, sample, &value)?;
+            for value in finite_values(support) {
+                let logp = logp(&value)?;
                 if logp > f64::NEG_INFINITY {
                     outcomes.values.push((value, logp));
                 }
@@ -212,17 +225,14 @@ pub(super) fn outcomes(machine: &mut Machine, code: &Code, func: u32, sample: u3
             Ok(outcomes)
         }
         Size::Finite(n) => cannot(format!("it has {n} outcomes")),
-        Size::Continuous => {
-            let fault = cannot(format!("it is continuous, over {support}"));
-            fault.map_err(|fault| machine.fault_here(code, fault))
-        }
+        Size::Continuous => cannot(format!("it is continuous, over {support}")),
         Size::Unknown => cannot("its support is not known".to_string()),
         Size::Countable => {
             let mut mass = 0.0;
             let mut peak: f64 = 0.0;
             let mut k = 0i64;
             while mass < 1.0 - TAIL && (k as f64) < MOST_OUTCOMES {
-                let values: &[i64] = match (&*support, k) {
+                let values: &[i64] = match (support, k) {
                     (Domain::IntRange(low, i64::MAX), _) => &[low.saturating_add(k)],
                     (Domain::IntRange(i64::MIN, high), _) => &[high.saturating_sub(k)],
                     (Domain::Natural, _) | (_, 0) => &[k],
@@ -232,7 +242,7 @@ pub(super) fn outcomes(machine: &mut Machine, code: &Code, func: u32, sample: u3
                 let mut here: f64 = 0.0;
                 for n in values {
                     let value = Value::Int(*n);
-                    let logp = machine.choice_logp(code, func, sample, &value)?;
+                    let logp = logp(&value)?;
                     if logp > f64::NEG_INFINITY {
                         here = here.max(logp.exp());
                         mass += logp.exp();

@@ -2,6 +2,7 @@
 
 pub mod branching;
 pub mod forward;
+mod graph;
 pub mod initial;
 pub mod recorded;
 pub mod runs;

@@ -3,21 +3,83 @@
 //! Traces are lists in the order of execution. A new run walks along the old trace, so that where nothing moved a choice is found
 //! without a look-up; only a run that leaves the old order builds an index of it. A choice whose value and whose distribution's
 //! arguments are what they were keeps its log density.
+//!
+//! A state that has seen some proposals is recorded as a graph (`graph.rs`), on which a proposal costs what depends on the choices that it
+//! changes. Where the graph does not apply, because a branch would go the other way or an operation would fault, the model is run; if the
+//! run is accepted the graph is recorded anew later, the later the more often that happened. Both ways make the same chain but for the
+//! rounding of the sums of log densities.
 
 mod walk;
 
+use super::graph::{Calls, Live, Outcome};
 use super::{Model, branching, choose_outcome, dead, unexpected};
 use crate::exec::machine::{Code, Event, Machine};
 use crate::model::{Dead, Infos, Outcomes, Random, Trace, Traced, Update};
 use crate::source::Name;
 use crate::value::domain::Size;
-use crate::value::{DistValue, Fault, Value};
+use crate::value::{DistValue, Fault, Generator, Value};
 use std::sync::Arc;
 use walk::{Purpose, Recorded, Walk};
 
 /// The `Traced` view of a model.
 pub struct TracedView {
     model: Model,
+    graphs: bool,
+}
+
+/// Proposals before a state is first recorded as a graph, which takes as long as some runs.
+const PATIENCE: u32 = 4;
+/// A graph that served so many times its patience was worth its making.
+const WORTH: u32 = 16;
+
+/// What waits to be accepted or rejected.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+enum Pending {
+    #[default]
+    Nothing,
+    /// A run, with the one before in `before`.
+    Run,
+    /// A change of the graph.
+    Change,
+}
+
+/// When to record a state as a graph.
+#[derive(Clone, Copy, Debug)]
+struct Patience {
+    /// Proposals since the last graph, or on it.
+    proposals: u32,
+    /// Proposals to wait for; none to wait for ever.
+    wait: Option<u32>,
+}
+
+impl Default for Patience {
+    fn default() -> Patience {
+        Patience { proposals: 0, wait: Some(PATIENCE) }
+    }
+}
+
+impl Patience {
+    /// Whether it is time for a graph.
+    fn is_over(&mut self) -> bool {
+        self.proposals = self.proposals.saturating_add(1);
+        self.wait.is_some_and(|wait| self.proposals > wait)
+    }
+
+    /// A graph was recorded, or cannot be.
+    fn recorded(&mut self, possible: bool) {
+        self.proposals = 0;
+        if !possible {
+            self.wait = None;
+        }
+    }
+
+    /// The graph is void.
+    fn lost(&mut self) {
+        let worth =
+            |wait: u32| if self.proposals >= wait.saturating_mul(WORTH) { PATIENCE } else { wait.saturating_mul(2) };
+        self.wait = self.wait.map(worth);
+        self.proposals = 0;
+    }
 }
 
 /// A run of a model, and the one before it while a proposal is pending.
@@ -27,7 +89,10 @@ pub struct State {
     now: Recorded,
     /// While pending, the run before; else memory to be used again.
     before: Recorded,
-    pending: bool,
+    pending: Pending,
+    /// The graph of the run; of the one before while a run is pending.
+    live: Option<Box<Live>>,
+    patience: Patience,
     scratch: Scratch,
 }
 
@@ -47,7 +112,22 @@ impl Clone for Scratch {
 impl TracedView {
     /// The view of a model.
     pub fn new(model: Model) -> TracedView {
-        TracedView { model }
+        TracedView { model, graphs: true }
+    }
+
+    /// A view that runs the model for every proposal.
+    pub fn without_graphs(model: Model) -> TracedView {
+        TracedView { model, graphs: false }
+    }
+
+    /// Whether a state is held as a graph, so that proposals cost what depends on what they change.
+    pub fn has_graph(&self, state: &State) -> bool {
+        state.live.is_some()
+    }
+
+    /// The graph of a state, where one is made and tells of the run as it stands.
+    fn live<'s>(&self, state: &'s State) -> Option<&'s Live> {
+        state.live.as_deref().filter(|_| state.pending != Pending::Run)
     }
 
     /// Runs from the start for some purpose; leaves the run in `out`.
@@ -67,6 +147,20 @@ impl TracedView {
             Err(fault) => dead(fault).map(Err),
             other => other,
         }
+    }
+
+    /// A log density at these arguments and each of some values.
+    fn member_logps(&self, logp: u32, args: Vec<Value>, values: &[Value]) -> Result<Vec<f64>, Fault> {
+        let mut machine = Machine::default();
+        let mut calls = Calls { code: &self.model.code, machine: &mut machine, limits: self.model.limits };
+        let mut all = args;
+        let mut result = Vec::with_capacity(values.len());
+        for value in values {
+            all.push(value.clone());
+            result.push(calls.call(logp, &all, None)?.as_real().unwrap_or(f64::NAN));
+            all.pop();
+        }
+        Ok(result)
     }
 
     /// Asks something of the machine paused at a choice of a state.
@@ -98,6 +192,22 @@ impl TracedView {
                 event => return Err(unexpected(event)),
             }
         }
+    }
+}
+
+/// Takes back what was drawn on a graph that then did not apply: the run draws the same again.
+fn rewind(random: &mut dyn Random, to: Option<Generator>) {
+    if let (Some(generator), Some(to)) = (random.generator(), to) {
+        *generator = to;
+    }
+}
+
+/// Whether the values of a support can be gone through.
+fn enumerable(size: &Size) -> bool {
+    match size {
+        Size::Finite(n) => *n <= branching::MOST_OUTCOMES,
+        Size::Countable => true,
+        _ => false,
     }
 }
 
@@ -142,7 +252,7 @@ impl Traced for TracedView {
     }
 
     fn value(&self, state: &State) -> Value {
-        state.now.value.clone()
+        self.live(state).map_or_else(|| state.now.value.clone(), Live::value)
     }
 
     fn propose(
@@ -153,7 +263,29 @@ impl Traced for TracedView {
         random: &mut dyn Random,
     ) -> Result<Result<Update, Dead>, Fault> {
         self.reject(state);
-        let State { infos, now, before, pending, scratch } = state;
+        let State { infos, now, before, pending, live, patience, scratch } = state;
+        let over = patience.is_over();
+        if live.is_none() && self.graphs && over {
+            *live = Live::record(&self.model, &now.trace).map(Box::new);
+            patience.recorded(live.is_some());
+        }
+        if live.as_deref().is_some_and(Live::is_slow) {
+            now.value = live.take().map_or(Value::Unit, |live| live.value());
+            patience.recorded(false);
+        }
+        if let Some(live) = live {
+            // The arguments of the last run are not those of the state any more.
+            now.args.clear();
+            let generator = random.generator().map(|generator| *generator);
+            match live.propose(&self.model, &mut scratch.machine, &mut now.trace, values, redraw, random) {
+                Outcome::Done(update) => {
+                    *pending = Pending::Change;
+                    return Ok(Ok(update));
+                }
+                Outcome::Dead(dead) => return Ok(Err(dead)),
+                Outcome::Unknown => rewind(random, generator),
+            }
+        }
         std::mem::swap(now, before);
         let purpose = Purpose::Replay { old: before, changes: walk::Changes::new(values, redraw) };
         let result = self.walk(infos, scratch, &purpose, now, random);
@@ -163,7 +295,7 @@ impl Traced for TracedView {
                 update.log_weight = now.trace.log_weight - before.trace.log_weight;
                 update.before = before.trace.movable.len();
                 update.after = now.trace.movable.len();
-                *pending = true;
+                *pending = Pending::Run;
                 Ok(Ok(update))
             }
             other => {
@@ -174,16 +306,40 @@ impl Traced for TracedView {
     }
 
     fn accept(&self, state: &mut State) {
-        state.pending = false;
+        match std::mem::take(&mut state.pending) {
+            Pending::Nothing => {}
+            Pending::Change => state.live.iter_mut().for_each(|live| live.keep()),
+            Pending::Run => {
+                if state.live.take().is_some() {
+                    state.patience.lost();
+                }
+            }
+        }
     }
 
     fn reject(&self, state: &mut State) {
-        if std::mem::take(&mut state.pending) {
-            std::mem::swap(&mut state.now, &mut state.before);
+        match std::mem::take(&mut state.pending) {
+            Pending::Nothing => {}
+            Pending::Change => state.live.iter_mut().for_each(|live| live.undo(&mut state.now.trace)),
+            Pending::Run => std::mem::swap(&mut state.now, &mut state.before),
         }
     }
 
     fn draw_choice(&self, state: &State, place: usize, random: &mut dyn Random) -> Result<Option<(Value, f64)>, Fault> {
+        if let Some((dist, args)) = self.live(state).and_then(|live| live.distribution(place))
+            && let Some(generator) = random.generator()
+        {
+            let dist = &self.model.code.dists[dist as usize];
+            let choice = state.now.trace.choices.get(place).ok_or_else(strayed)?;
+            let Some(sampler) = dist.sample.filter(|_| state.infos.get(choice.info).can_draw) else {
+                return Ok(None);
+            };
+            let mut machine = Machine::default();
+            let mut calls = Calls { code: &self.model.code, machine: &mut machine, limits: self.model.limits };
+            let value = calls.call(sampler, &args, Some(generator))?;
+            let logp = self.member_logps(dist.logp, args, std::slice::from_ref(&value))?;
+            return Ok(logp.first().map(|logp| (value, *logp)));
+        }
         self.at_choice(state, place, |machine, code, func, sample| {
             if !machine.can_draw(code, func, sample) {
                 return Ok(None);
@@ -195,23 +351,45 @@ impl Traced for TracedView {
     }
 
     fn choice_logps(&self, state: &State, place: usize, values: &[Value]) -> Result<Vec<f64>, Fault> {
+        if let Some((dist, args)) = self.live(state).and_then(|live| live.distribution(place)) {
+            let logp = self.model.code.dists[dist as usize].logp;
+            return self.member_logps(logp, args, values);
+        }
         self.at_choice(state, place, |machine, code, func, sample| {
             values.iter().map(|value| machine.choice_logp(code, func, sample, value)).collect()
         })
     }
 
     fn outcomes(&self, state: &State, place: usize) -> Result<Option<Outcomes>, Fault> {
+        if let Some((dist, args)) = self.live(state).and_then(|live| live.distribution(place)) {
+            let dist = &self.model.code.dists[dist as usize];
+            let Some(support) = dist.support else { return Ok(None) };
+            let mut machine = Machine::default();
+            let mut calls = Calls { code: &self.model.code, machine: &mut machine, limits: self.model.limits };
+            let Value::Domain(support) = calls.call(support, &args, None)? else { return Ok(None) };
+            if !enumerable(&support.size()) {
+                return Ok(None);
+            }
+            let mut logp = |value: &Value| {
+                let mut all = args.clone();
+                all.push(value.clone());
+                calls.call(dist.logp, &all, None).map(|value| value.as_real().unwrap_or(f64::NAN))
+            };
+            return branching::outcomes_of(&support, dist.name.as_str(), &mut logp).map(Some);
+        }
         self.at_choice(state, place, |machine, code, func, sample| {
-            match machine.choice_support(code, func, sample).map(|support| support.size()) {
-                Ok(Size::Finite(n)) if n <= branching::MOST_OUTCOMES => {}
-                Ok(Size::Countable) => {}
-                _ => return Ok(None),
+            if !machine.choice_support(code, func, sample).is_ok_and(|support| enumerable(&support.size())) {
+                return Ok(None);
             }
             branching::outcomes(machine, code, func, sample).map(Some)
         })
     }
 
     fn distribution(&self, state: &State, place: usize) -> Result<Value, Fault> {
+        if let Some((dist, args)) = self.live(state).and_then(|live| live.distribution(place)) {
+            let name = self.model.code.dists[dist as usize].name;
+            return Ok(Value::Dist(Arc::new(DistValue { name, dist, args })));
+        }
         self.at_choice(state, place, |machine, code, func, sample| {
             let (dist, args) = machine.choice_distribution(code, func, sample)?;
             let name: Name = code.dists[dist as usize].name;
@@ -220,13 +398,30 @@ impl Traced for TracedView {
     }
 
     fn predict(&self, state: &mut State, random: &mut dyn Random) -> Result<Result<(), Dead>, Fault> {
-        let State { infos, now, before, scratch, .. } = state;
+        self.reject(state);
+        let State { infos, now, before, live, patience, scratch, .. } = state;
         if now.trace.movable.len() == now.trace.choices.len() {
             return Ok(Ok(()));
         }
+        if let Some(live) = live {
+            now.args.clear();
+            let generator = random.generator().map(|generator| *generator);
+            match live.predict(&self.model, &mut scratch.machine, &mut now.trace, random) {
+                Outcome::Done(_) => {
+                    live.keep();
+                    return Ok(Ok(()));
+                }
+                Outcome::Dead(dead) => return Ok(Err(dead)),
+                Outcome::Unknown => rewind(random, generator),
+            }
+        }
         std::mem::swap(now, before);
         let result = self.walk(infos, scratch, &Purpose::Predict { old: before }, now, random);
-        if !matches!(result, Ok(Ok(_))) {
+        if matches!(result, Ok(Ok(_))) {
+            if live.take().is_some() {
+                patience.lost();
+            }
+        } else {
             std::mem::swap(now, before);
         }
         Ok(result?.map(|_| ()))

@@ -6,6 +6,7 @@ use super::draw;
 use crate::exec::machine::choice::Arguments;
 use crate::exec::machine::{Event, Machine};
 use crate::model::{Choice, ChoiceInfo, Dead, Infos, Random, Trace, Update};
+use crate::value::hash::same_domain;
 use crate::value::{Domain, Fault, Generator, Value};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -138,6 +139,11 @@ impl Walk<'_> {
         // A support that cannot be computed tells nothing.
         let unknown = |_| Arc::new(Domain::Any);
         let support = machine.choice_support(code, func, sample).unwrap_or_else(unknown);
+        // Choices of a loop mostly have one support: held once, it is at hand.
+        let support = match self.infos.all().last() {
+            Some(last) if same_domain(&last.support, &support) => Arc::clone(&last.support),
+            _ => support,
+        };
         let can_draw = machine.can_draw(code, func, sample);
         Ok(self.infos.add(ChoiceInfo { address, name, named, support, can_draw }))
     }
