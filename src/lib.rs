@@ -16,4 +16,5 @@ pub mod repl;
 pub mod source;
 pub mod syntax;
 pub mod types;
+pub mod validate;
 pub mod value;

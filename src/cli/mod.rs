@@ -9,6 +9,7 @@ mod refuse;
 mod repl;
 mod run;
 mod test;
+mod validate;
 
 use crate::driver::{Failure, Options, Session};
 use crate::source::World;
@@ -59,6 +60,8 @@ enum Command {
     Repl(repl::Repl),
     /// Show the plan of a model: its choices, views and method; or its program after a pass
     Explain(explain::Explain),
+    /// Check that inference of a model keeps its meaning: contracts, every outcome, draws
+    Validate(validate::Validate),
     #[command(external_subcommand)]
     Other(Vec<OsString>),
 }
@@ -96,6 +99,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>, world: Arc<dyn World>
             Command::Test(command) => command.run(&face),
             Command::Repl(command) => command.run(&face),
             Command::Explain(command) => command.run(&face),
+            Command::Validate(command) => command.run(&face),
             Command::Other(words) => refuse::command(&face, &words),
         },
     };

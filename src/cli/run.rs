@@ -9,8 +9,9 @@ use crate::source::world::Stream;
 use serde_json::{Value, json};
 use std::path::Path;
 
+/// What standard output gets.
 #[derive(Clone, Copy, PartialEq, clap::ValueEnum)]
-enum Shape {
+pub enum Shape {
     Text,
     Json,
 }

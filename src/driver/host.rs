@@ -66,7 +66,11 @@ impl Host for DriverHost {
         match name.as_str() {
             "enumerate" => {
                 let model = self.model(code, args.value())?;
-                let options = enumerate::Options { tolerance: args.real()?, states: args.count()? };
+                let options = enumerate::Options {
+                    tolerance: args.real()?,
+                    states: args.count()?,
+                    ..enumerate::Options::default()
+                };
                 Ok(host(enumerated(&model, options)?))
             }
             "exactly" => {

@@ -10,20 +10,21 @@ pub mod methods;
 pub mod plan;
 mod populations;
 mod prepare;
+pub mod subject;
 
 use crate::core::ir::{FuncId, Program};
 use crate::core::{Type, TypeKind};
 use crate::data::{self, DataError, bind};
 use crate::exec::machine::{Code, Event, Limits, Machine};
 use crate::exec::view::{Host, Model, Start};
-use crate::lower::Lowerer;
+use crate::lower::{Entry, Lowerer};
 use crate::model::Production;
 use crate::posterior::Posterior;
 use crate::source::world::Stream;
 use crate::source::{Diagnostic, Name, Severity, SourceMap, Span, World, intern};
 use crate::syntax::ast::{Ast, FnKind, ItemId, ItemKind, Module, StmtKind};
 use crate::syntax::parser;
-use crate::types::{Checker, FileScope};
+use crate::types::{Checker, FileScope, Library};
 use crate::value::{Fault, Generator, Value};
 use host::DriverHost;
 use std::collections::HashMap;
@@ -133,7 +134,12 @@ pub struct Session {
 impl Session {
     /// An empty session.
     pub fn new(world: Arc<dyn World>, options: Options) -> Session {
-        let mut checker = Checker::new(Ast::default(), SourceMap::default(), Box::new(library::Standard));
+        Session::with_library(world, options, Box::new(library::Standard))
+    }
+
+    /// An empty session over another library.
+    pub fn with_library(world: Arc<dyn World>, options: Options, library: Box<dyn Library>) -> Session {
+        let mut checker = Checker::new(Ast::default(), SourceMap::default(), library);
         let mut known = HashMap::new();
         for name in facts::KNOWN {
             if let Some(item) = checker.item_named(name) {
@@ -307,12 +313,7 @@ impl Session {
 
     /// Runs a top-level statement, `data` default or test; gives its value and the globals it defined.
     fn evaluate(&mut self, item: ItemId) -> Result<(Value, Vec<(Name, Type)>), Failure> {
-        let start = self.world.now();
-        let typed = self.checker.statement(item)?;
-        let mut facts = facts::CheckerFacts { checker: &mut self.checker, known: &self.known };
-        let entry = self.lowerer.statement(&mut facts, item, typed)?;
-        let code = self.compile(entry.func)?;
-        self.compile_seconds += self.world.now() - start;
+        let (entry, code) = self.statement_code(item)?;
         let value = self.execute(&code)?;
         let mut defined = Vec::new();
         if let (false, Value::Tuple(parts)) = (entry.defines.is_empty(), &value) {
@@ -323,6 +324,17 @@ impl Session {
             }
         }
         Ok((value, defined))
+    }
+
+    /// The code of a statement.
+    fn statement_code(&mut self, item: ItemId) -> Result<(Entry, Arc<Code>), Failure> {
+        let start = self.world.now();
+        let typed = self.checker.statement(item)?;
+        let mut facts = facts::CheckerFacts { checker: &mut self.checker, known: &self.known };
+        let entry = self.lowerer.statement(&mut facts, item, typed)?;
+        let code = self.compile(entry.func)?;
+        self.compile_seconds += self.world.now() - start;
+        Ok((entry, code))
     }
 
     /// The code of an entry function with everything it needs.
@@ -674,7 +686,6 @@ impl Session {
 
     /// All names that may be completed.
     pub fn names(&self) -> Vec<String> {
-        use crate::types::Library;
         let mut names: Vec<String> = library::Standard.names().into_iter().map(String::from).collect();
         names.extend(self.checker.ast.items.iter().filter_map(|i| item_name(&i.kind)).map(|n| n.to_string()));
         names.sort();

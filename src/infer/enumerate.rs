@@ -45,11 +45,13 @@ pub struct Options {
     pub tolerance: f64,
     /// The most states held at once.
     pub states: usize,
+    /// The most times that a path is extended.
+    pub paths: u64,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { tolerance: 1e-13, states: 1_000_000 }
+        Options { tolerance: 1e-13, states: 1_000_000, paths: u64::MAX }
     }
 }
 
@@ -119,6 +121,9 @@ pub fn measure<B: Branching>(model: &mut B, options: Options) -> Result<Measure,
             for (value, logp) in &path.outcomes {
                 let before = path.log_weight + logp;
                 result.paths += 1;
+                if result.paths > options.paths {
+                    return Err(Fault::limit(format!("more than {} paths: too many to enumerate", options.paths)));
+                }
                 let (branch, gained) = model.choose(&path.state, value)?;
                 let log_weight = before + gained;
                 match branch {

@@ -12,7 +12,7 @@ use std::hash::Hasher;
 
 pub use density::{Density, Evaluate};
 pub use path::{Met, Path, Recorded};
-pub use random::{Exact, Production, Random, every_outcome};
+pub use random::{Exact, Production, Random, every_outcome, every_outcome_within};
 pub use traced::{Choice, ChoiceInfo, Infos, Trace, Traced, Update};
 
 /// The result of a run: a value and the log of its unnormalised weight (−∞ for a run that a condition refused).

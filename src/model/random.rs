@@ -98,13 +98,28 @@ impl Random for Exact {
     }
 }
 
+/// Sequences of outcomes that are followed at most, so that a slip does not take the memory of the machine.
+const MOST_OUTCOMES: usize = 4_000_000;
+
 /// Runs a program of random decisions under every sequence of outcomes: the probability and result of each.
-pub fn every_outcome<T>(mut program: impl FnMut(&mut Exact) -> Result<T, Fault>) -> Result<Vec<(f64, T)>, Fault> {
+pub fn every_outcome<T>(program: impl FnMut(&mut Exact) -> Result<T, Fault>) -> Result<Vec<(f64, T)>, Fault> {
+    every_outcome_within(MOST_OUTCOMES, program)
+}
+
+/// As [`every_outcome`], but a fault of kind `Limit` where there are more sequences than `most`.
+pub fn every_outcome_within<T>(
+    most: usize,
+    mut program: impl FnMut(&mut Exact) -> Result<T, Fault>,
+) -> Result<Vec<(f64, T)>, Fault> {
     let mut results = Vec::new();
     let mut script = Vec::new();
     loop {
         let mut exact = Exact { script, position: 0, options: Vec::new(), probability: 1.0 };
         let value = program(&mut exact)?;
+        if results.len() >= most {
+            return Err(Fault::limit(format!("more than {most} outcomes: too many to follow each"))
+                .hint("use fewer particles or fewer draws, or a method that draws"));
+        }
         results.push((exact.probability, value));
         script = exact.script;
         script.truncate(exact.position);

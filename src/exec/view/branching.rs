@@ -2,7 +2,7 @@
 
 use super::{Model, choice_name, dead, score_site, unexpected};
 use crate::exec::machine::{Code, Event, Machine};
-use crate::model::{Branch, Branching, Dead, Outcomes, every_outcome};
+use crate::model::{Branch, Branching, Dead, Exact, Outcomes, every_outcome_within};
 use crate::value::domain::Size;
 use crate::value::hash::Key;
 use crate::value::{Domain, Fault, Value};
@@ -19,6 +19,8 @@ const TAIL: f64 = 1e-15;
 /// The `Branching` view of a model.
 pub struct BranchingView {
     model: Model,
+    /// Results of one function of the host that are followed at most.
+    most_results: usize,
 }
 
 /// Where a run is paused.
@@ -46,7 +48,12 @@ pub struct State {
 impl BranchingView {
     /// The view of a model.
     pub fn new(model: Model) -> BranchingView {
-        BranchingView { model }
+        BranchingView { model, most_results: 1_000_000 }
+    }
+
+    /// As [`BranchingView::new`], but a function of the host, such as a step of a particle filter, may have at most so many outcomes.
+    pub fn within(model: Model, most_results: usize) -> BranchingView {
+        BranchingView { model, most_results }
     }
 
     /// Runs to the next choice; also the log weight gained.
@@ -116,7 +123,8 @@ impl BranchingView {
         let name = self.model.code.funcs[func as usize].hosts[host as usize].name;
         let mut places: HashMap<Key, usize> = HashMap::new();
         let mut values: Vec<(Value, f64)> = Vec::new();
-        let results = every_outcome(|random| self.model.host.call(&self.model.code, name, args.clone(), random))
+        let call = |random: &mut Exact| self.model.host.call(&self.model.code, name, args.clone(), random);
+        let results = every_outcome_within(self.most_results, call)
             .map_err(|fault| machine.fault_here(&self.model.code, fault))?;
         for (probability, value) in results {
             match places.entry(Key(value)) {

@@ -1,0 +1,147 @@
+//! What those who look at inference itself ask of a session: expressions as models, and the parts of which a method is composed.
+
+use super::library::METHOD_ROWS;
+use super::{Failure, ModelInfo, Session, plan};
+use crate::exec::view::{Host, Model, Start};
+use crate::infer;
+use crate::source::Span;
+use crate::syntax::ast::{ExprKind, FnDecl, ItemId, ItemKind, PatternKind};
+use crate::value::Value;
+use std::collections::HashSet;
+use std::sync::Arc;
+
+/// A function of which a method is composed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Part {
+    pub name: String,
+    /// It comes with the language.
+    pub library: bool,
+    /// What it declares to keep: `preserves`, `invariant`, `unbiased` or `biased`.
+    pub contract: Option<String>,
+    pub parameters: Vec<Parameter>,
+    /// Its type as `:type` shows it.
+    pub signature: String,
+    /// Where it is written; [`Span::NONE`] for a part that is written in Rust.
+    pub span: Span,
+}
+
+/// A parameter of a part.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Parameter {
+    pub name: String,
+    /// The text of its default.
+    pub default: Option<String>,
+}
+
+impl Session {
+    /// The model that an expression of a type `() ~> a` stands for.
+    pub fn model_of(&mut self, text: &str) -> Result<Model, Failure> {
+        let item = self.expression_item(text)?;
+        let (_, code) = self.statement_code(item)?;
+        let closure = self.execute(&code)?;
+        let host: Arc<dyn Host> = Arc::clone(&self.host) as Arc<dyn Host>;
+        let model = Model { code, start: Start::Closure(closure), host, limits: self.options.limits, record: false };
+        // A model that returns nothing is known by its named choices.
+        let record = plan::returns_nothing(&model);
+        Ok(Model { record, ..model })
+    }
+
+    /// A model of a file for the views; its named choices are recorded if it returns nothing.
+    pub fn recorded_model(&mut self, info: &ModelInfo) -> Result<Model, Failure> {
+        let model = self.compiled(info)?;
+        let record = plan::returns_nothing(&model);
+        Ok(Model { record, ..model })
+    }
+
+    /// The name of the method that `infer` takes for a model.
+    pub fn chosen_method(&mut self, info: &ModelInfo) -> Result<String, Failure> {
+        let value = self.expression_value(&format!("exactly(() => {}())", info.name))?;
+        let exact = matches!(&value, Value::Tuple(parts) if matches!(parts.0.get(1), Some(Value::Str(why)) if why.is_empty()));
+        let model = self.model_of(&format!("() => {}()", info.name))?;
+        Ok(if exact { "enumerate".into() } else { plan::plan(&model).sampler().to_string() })
+    }
+
+    /// A function by its name, with what it declares; none where no function has that name.
+    pub fn part(&mut self, name: &str) -> Option<Part> {
+        let written = self.checker.item_named(name);
+        let row = self.checker.primitive_named(name);
+        let item = written.or_else(|| row.and_then(|row| self.checker.primitive_item(row)))?;
+        let ItemKind::Fn(decl) = self.checker.ast.item(item).kind.clone() else { return None };
+        let (library, contract, span) = match written {
+            Some(item) => (self.checker.is_library(item), self.declared(item), self.checker.ast.item(item).span),
+            None => {
+                let row = row.and_then(|row| row.checked_sub(METHOD_ROWS)).and_then(|k| infer::rows().nth(k as usize));
+                (true, row.and_then(|row| row.contract.word()).map(str::to_string), Span::NONE)
+            }
+        };
+        let signature = self.checker.type_of_item(name).unwrap_or_default();
+        Some(Part { name: name.to_string(), library, contract, parameters: self.parameters(&decl), signature, span })
+    }
+
+    /// The word after `contract:` in the documentation of an item.
+    fn declared(&self, item: ItemId) -> Option<String> {
+        let doc = self.checker.ast.item(item).doc.as_ref()?;
+        let line = doc.text.lines().find_map(|line| line.trim().strip_prefix("contract:"))?;
+        Some(line.split_whitespace().next()?.trim_end_matches(['.', ',', ';']).to_string())
+    }
+
+    fn parameters(&self, decl: &FnDecl) -> Vec<Parameter> {
+        let ast = &self.checker.ast;
+        let parameter = |param: &crate::syntax::ast::Param| Parameter {
+            name: match &ast.pattern(param.pattern).kind {
+                PatternKind::Bind(binder) => binder.name.to_string(),
+                _ => String::new(),
+            },
+            default: param.default.map(|expr| self.checker.sources.text(ast.expr(expr).span).to_string()),
+        };
+        decl.params.iter().map(parameter).collect()
+    }
+
+    /// The functions that an expression or a function names, and those that they name, inner ones first. Functions that neither
+    /// declare a contract nor are written in the user's files are looked into, not listed.
+    pub fn parts(&mut self, text: &str) -> Vec<Part> {
+        let mut found = Vec::new();
+        let mut seen = HashSet::new();
+        for word in words(text) {
+            self.collect(&word, &mut seen, &mut found);
+        }
+        found
+    }
+
+    fn collect(&mut self, name: &str, seen: &mut HashSet<String>, found: &mut Vec<Part>) {
+        // A chain of calls this deep is one that somebody wrote to break us.
+        if seen.len() > 10_000 || !seen.insert(name.to_string()) {
+            return;
+        }
+        let Some(part) = self.part(name) else { return };
+        for inner in self.named_in(part.span) {
+            self.collect(&inner, seen, found);
+        }
+        if part.contract.is_some() || !part.library {
+            found.push(part);
+        }
+    }
+
+    /// The names that are used within a place, in the order of their first use.
+    fn named_in(&self, place: Span) -> Vec<String> {
+        if place == Span::NONE {
+            return Vec::new();
+        }
+        let within = |span: Span| span.file == place.file && span.start >= place.start && span.end <= place.end;
+        let mut uses: Vec<(u32, String)> = Vec::new();
+        for node in self.checker.ast.exprs.iter().filter(|node| within(node.span)) {
+            if let ExprKind::Name(name) = &node.kind {
+                uses.push((node.span.start, name.to_string()));
+            }
+        }
+        uses.sort();
+        uses.into_iter().map(|(_, name)| name).collect()
+    }
+}
+
+/// The identifiers in a text, in order.
+fn words(text: &str) -> Vec<String> {
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    let words = text.split(|c: char| !is_word(c)).filter(|word| word.starts_with(|c: char| c.is_alphabetic()));
+    words.map(str::to_string).collect()
+}
