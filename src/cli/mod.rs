@@ -8,6 +8,7 @@ mod output;
 mod refuse;
 mod repl;
 mod run;
+mod sbc;
 mod test;
 mod validate;
 
@@ -62,6 +63,8 @@ enum Command {
     Explain(explain::Explain),
     /// Check that inference of a model keeps its meaning: contracts, every outcome, draws
     Validate(validate::Validate),
+    /// Calibrate a method: infer data drawn from the model, and rank the truth among the draws
+    Sbc(sbc::Sbc),
     #[command(external_subcommand)]
     Other(Vec<OsString>),
 }
@@ -100,6 +103,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>, world: Arc<dyn World>
             Command::Repl(command) => command.run(&face),
             Command::Explain(command) => command.run(&face),
             Command::Validate(command) => command.run(&face),
+            Command::Sbc(command) => command.run(&face),
             Command::Other(words) => refuse::command(&face, &words),
         },
     };

@@ -10,6 +10,7 @@ pub mod methods;
 pub mod plan;
 mod populations;
 mod prepare;
+pub mod simulate;
 pub mod subject;
 
 use crate::core::ir::{FuncId, Program};
@@ -360,11 +361,17 @@ impl Session {
 
     /// Runs compiled top-level code: choices are drawn, weights mean nothing.
     fn execute(&mut self, code: &Arc<Code>) -> Result<Value, Failure> {
+        let generator = self.generator();
+        self.execute_with(code, generator)
+    }
+
+    /// As `execute`, with draws of its own.
+    fn execute_with(&self, code: &Arc<Code>, generator: Generator) -> Result<Value, Failure> {
         let mut machine = Machine::default();
         machine.limits = self.options.limits;
         machine.draw = true;
         machine.print_buffer = self.print_buffer();
-        machine.generator = self.generator();
+        machine.generator = generator;
         machine.start(code, code.entry, &[])?;
         let result = loop {
             match machine.run(code) {

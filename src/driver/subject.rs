@@ -2,13 +2,15 @@
 
 use super::library::METHOD_ROWS;
 use super::{Failure, ModelInfo, Session, plan};
+use crate::core::ir::FuncId;
 use crate::exec::view::{Host, Model, Start};
 use crate::infer;
 use crate::source::Span;
 use crate::syntax::ast::{ExprKind, FnDecl, ItemId, ItemKind, PatternKind};
-use crate::value::Value;
+use crate::value::{Generator, Value};
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// A function of which a method is composed.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,6 +26,10 @@ pub struct Part {
     /// Where it is written; [`Span::NONE`] for a part that is written in Rust.
     pub span: Span,
 }
+
+/// An expression that was lowered.
+#[derive(Clone, Copy, Debug)]
+pub struct Prepared(FuncId);
 
 /// A parameter of a part.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,6 +50,22 @@ impl Session {
         // A model that returns nothing is known by its named choices.
         let record = plan::returns_nothing(&model);
         Ok(Model { record, ..model })
+    }
+
+    /// An expression, checked and lowered once, to be run again and again by [`Session::run_prepared`].
+    pub fn prepared_expression(&mut self, text: &str) -> Result<Prepared, Failure> {
+        let item = self.expression_item(text)?;
+        let (entry, _) = self.statement_code(item)?;
+        Ok(Prepared(entry.func))
+    }
+
+    /// The value of an expression with the data as they are bound now, with every named choice of what it infers.
+    pub fn run_prepared(&mut self, expression: Prepared, generator: Generator) -> Result<Value, Failure> {
+        let code = self.compile(expression.0)?;
+        self.host.all.store(true, Ordering::Relaxed);
+        let value = self.execute_with(&code, generator);
+        self.host.all.store(false, Ordering::Relaxed);
+        value
     }
 
     /// A model of a file for the views; its named choices are recorded if it returns nothing.

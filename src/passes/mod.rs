@@ -12,6 +12,7 @@ mod rewrite;
 mod score;
 mod share;
 mod simplify;
+pub mod simulate;
 mod specialise;
 pub mod walk;
 
