@@ -37,8 +37,9 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "data",
         ],
     ),
+    ("validate", &["driver", "source", "value", "exec", "model", "infer", "posterior"]),
     ("repl", &["driver", "source", "value", "posterior", "data", "plot"]),
-    ("cli", &["driver", "source", "value", "posterior", "data", "plot", "repl"]),
+    ("cli", &["driver", "source", "value", "posterior", "data", "plot", "repl", "validate"]),
     ("lsp", &["driver", "source", "syntax", "types"]),
 ];
 

@@ -236,7 +236,8 @@ fn what_does_not_exist_is_refused_by_name() {
     let mut all = String::new();
     for arguments in [
         &["plot", "draws.csv"][..],
-        &["validate", "es.borel"],
+        &["validate", "hello.borel"],
+        &["validate", "es.borel", "--with", "nothing(3)"],
         &["rnu", "es.borel"],
         &["es.borel"],
         &["run", "es.borel", "--method", "nuts"],
@@ -262,9 +263,11 @@ $ borel plot draws.csv
 error: `borel plot` does not exist in this version
   = help: use `borel run FILE --out draws.csv`, and any tool that reads CmdStan's draws
 
-$ borel validate es.borel
-error: `borel validate` does not exist in this version
-  = help: use a `test` that compares with `enumerate`, run by `borel test FILE`
+$ borel validate hello.borel
+error: hello.borel has no model, and inference is validated on one; write it as `model m { … }`
+
+$ borel validate es.borel --with nothing(3)
+error: no function is called `nothing`: --with takes a method of the library or of the file, such as `smc(particles = 3)`
 
 $ borel rnu es.borel
 error: no command is called `rnu`

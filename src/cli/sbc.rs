@@ -41,8 +41,7 @@ impl Sbc {
         };
         let mut session = face.session(self.seed);
         let effort = Effort { runs: self.runs as usize, seed: self.seed };
-        let request =
-            Request { model: self.model.clone(), with: self.with.clone(), effort, ..Request::default() };
+        let request = Request { model: self.model.clone(), with: self.with.clone(), effort, ..Request::default() };
         let calibrated = session.load_text(&self.file, &text).and_then(|file| {
             let notes = session.bind_data(&entries)?;
             run::tell_notes(face, &notes);

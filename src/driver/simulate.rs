@@ -56,9 +56,8 @@ impl Session {
         }
         run_pass(&mut blind, "simplify")?;
         let rereads = simulate::reads(&blind, &observed);
-        let value = |global: &GlobalId| {
-            Some((*global, self.lowerer.program.globals.get(global.0 as usize)?.value.clone()?))
-        };
+        let value =
+            |global: &GlobalId| Some((*global, self.lowerer.program.globals.get(global.0 as usize)?.value.clone()?));
         let original = observed.iter().filter_map(value).collect();
         Ok(Simulator { entry, observed, rereads, original, model: None })
     }
@@ -72,8 +71,7 @@ impl Session {
     fn simulating(&self, entry: FuncId) -> Result<(Program, Vec<GlobalId>), Failure> {
         let mut program = prepare::reach(&self.lowerer.program, entry);
         let data: Vec<GlobalId> = self.data_globals();
-        let values: Vec<Option<Value>> =
-            data.iter().map(|g| program.globals[g.0 as usize].value.take()).collect();
+        let values: Vec<Option<Value>> = data.iter().map(|g| program.globals[g.0 as usize].value.take()).collect();
         run_pass(&mut program, "simplify")?;
         let observed = simulate::simulate(&mut program, &data).map_err(Failure::Diagnostics)?;
         for (global, value) in data.iter().zip(values) {
@@ -138,9 +136,9 @@ impl Session {
                 }
             }
             let settled = !simulator.rereads
-                || before.as_ref().is_some_and(|old| {
-                    old.iter().zip(&data).all(|((_, a), (_, b))| crate::value::hash::same(a, b))
-                });
+                || before
+                    .as_ref()
+                    .is_some_and(|old| old.iter().zip(&data).all(|((_, a), (_, b))| crate::value::hash::same(a, b)));
             self.rebind(file, &data)?;
             if settled {
                 return Ok(Ok(Simulated { value: run.value, named, data }));
@@ -152,7 +150,8 @@ impl Session {
 
     /// Puts what an observation drew into its place, such as `y[3]`.
     fn put(&self, data: &mut [(GlobalId, Value)], place: &str, value: Value) -> Result<(), Failure> {
-        let (name, indices) = place.split_once('[').map_or((place, ""), |(name, rest)| (name, rest.trim_end_matches(']')));
+        let (name, indices) =
+            place.split_once('[').map_or((place, ""), |(name, rest)| (name, rest.trim_end_matches(']')));
         let path: Vec<usize> = indices.split([',', ']', '[']).filter_map(|index| index.trim().parse().ok()).collect();
         let globals = &self.lowerer.program.globals;
         let slot = data.iter_mut().find(|(global, _)| globals[global.0 as usize].name.as_str() == name);

@@ -78,7 +78,8 @@ impl Session {
     /// The name of the method that `infer` takes for a model.
     pub fn chosen_method(&mut self, info: &ModelInfo) -> Result<String, Failure> {
         let value = self.expression_value(&format!("exactly(() => {}())", info.name))?;
-        let exact = matches!(&value, Value::Tuple(parts) if matches!(parts.0.get(1), Some(Value::Str(why)) if why.is_empty()));
+        let exact =
+            matches!(&value, Value::Tuple(parts) if matches!(parts.0.get(1), Some(Value::Str(why)) if why.is_empty()));
         let model = self.model_of(&format!("() => {}()", info.name))?;
         Ok(if exact { "enumerate".into() } else { plan::plan(&model).sampler().to_string() })
     }

@@ -139,8 +139,11 @@ impl Change<'_> {
             match self.sources.place(value) {
                 Some((global, path)) => stmt.kind = self.choice(*site, dist.clone(), global, path),
                 None => wrong.push(
-                    Diagnostic::error(stmt.span, "what is observed here is no element of the data, so data cannot be simulated")
-                        .hint("declare it as `data`, and observe it by name or by index: `observe y[i] ~ …`"),
+                    Diagnostic::error(
+                        stmt.span,
+                        "what is observed here is no element of the data, so data cannot be simulated",
+                    )
+                    .hint("declare it as `data`, and observe it by name or by index: `observe y[i] ~ …`"),
                 ),
             }
         }

@@ -93,7 +93,9 @@ impl Calibration {
 
     /// As a verdict of a report.
     pub fn verdict(&self) -> Verdict {
-        let Some((worst, p)) = self.worst() else { return Verdict::Skipped("the model returns no numbers to rank".into()) };
+        let Some((worst, p)) = self.worst() else {
+            return Verdict::Skipped("the model returns no numbers to rank".into());
+        };
         let names: Vec<&str> = self.quantities.iter().map(|ranks| ranks.name.as_str()).collect();
         let shown = if names.len() > 6 { format!("{}, …", names[..6].join(", ")) } else { names.join(", ") };
         let text = format!(
@@ -134,7 +136,10 @@ pub fn calibrate(
             for (look, until) in looks.into_iter().enumerate() {
                 while result.runs < until {
                     if result.refused > 100 * (result.runs + 10) {
-                        return Err(Fault::error("almost every run of the model has weight zero, so data are too rare to simulate").into());
+                        return Err(Fault::error(
+                            "almost every run of the model has weight zero, so data are too rare to simulate",
+                        )
+                        .into());
                     }
                     match session.simulate(file, &mut simulator, generator.split())? {
                         Err(_) => result.refused += 1,

@@ -16,8 +16,7 @@ pub fn check(parts: &[Part]) -> Verdict {
         );
     }
     const KNOWN: [&str; 3] = ["preserves", "invariant", "unbiased"];
-    let strange =
-        parts.iter().find(|part| part.contract.as_deref().is_some_and(|word| !KNOWN.contains(&word)));
+    let strange = parts.iter().find(|part| part.contract.as_deref().is_some_and(|word| !KNOWN.contains(&word)));
     if let Some(part) = strange {
         let word = part.contract.as_deref().unwrap_or_default();
         return Verdict::Failed(
@@ -29,10 +28,8 @@ pub fn check(parts: &[Part]) -> Verdict {
         );
     }
     let named = |parts: Vec<&Part>| parts.iter().map(|part| format!("`{}`", part.name)).collect::<Vec<_>>().join(", ");
-    let declared: Vec<String> = parts
-        .iter()
-        .filter_map(|part| Some(format!("`{}` {}", part.name, part.contract.as_deref()?)))
-        .collect();
+    let declared: Vec<String> =
+        parts.iter().filter_map(|part| Some(format!("`{}` {}", part.name, part.contract.as_deref()?))).collect();
     let silent: Vec<&Part> = parts.iter().filter(|part| part.contract.is_none()).collect();
     let mut text = if declared.is_empty() { "no part declares a contract".to_string() } else { declared.join(", ") };
     if !silent.is_empty() {

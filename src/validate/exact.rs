@@ -21,7 +21,10 @@ const SIZES: [usize; 3] = [1, 2, 3];
 
 /// How a comparison ended.
 pub enum Compared {
-    Same { values: usize, distance: f64 },
+    Same {
+        values: usize,
+        distance: f64,
+    },
     Differs(Measure),
     /// The program cannot be run under every outcome, and why.
     Beyond(String),

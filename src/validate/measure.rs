@@ -159,8 +159,7 @@ pub fn by_runs(model: &Model, budget: &Budget) -> Result<Measure, Fault> {
 /// When there are too many paths, or a choice is continuous.
 pub fn by_paths(model: &Model, budget: &Budget) -> Result<Measure, Fault> {
     let mut view = BranchingView::within(model.clone(), budget.results);
-    let options =
-        enumerate::Options { states: budget.states, paths: budget.paths, ..enumerate::Options::default() };
+    let options = enumerate::Options { states: budget.states, paths: budget.paths, ..enumerate::Options::default() };
     let found = enumerate::measure(&mut view, options)?;
     if found.remainder > TOLERANCE {
         return Err(Fault::limit("the program has endlessly many runs"));

@@ -15,8 +15,8 @@ mod subject;
 use crate::driver::{Failure, File, ModelInfo, Session};
 use calibration::{Calibration, Effort};
 use measure::Budget;
-use serde_json::{Value, json};
 pub use report::{Level, Report, Verdict};
+use serde_json::{Value, json};
 use subject::Subject;
 
 /// What is to be validated.
@@ -71,8 +71,7 @@ pub struct Calibrated {
 /// As [`validate`], and when data cannot be simulated from the model.
 pub fn sbc(session: &mut Session, file: &File, request: &Request) -> Result<Calibrated, Failure> {
     let task = Task::new(session, file, request)?;
-    let calibration =
-        calibration::calibrate(session, file, &task.info, (&task.subject, &task.model), request.effort)?;
+    let calibration = calibration::calibrate(session, file, &task.info, (&task.subject, &task.model), request.effort)?;
     Ok(Calibrated { model: task.info.name, subject: task.subject.text, calibration })
 }
 

@@ -131,7 +131,13 @@ impl Report {
         out.push('\n');
         match self.failure() {
             Some(check) => {
-                let _ = writeln!(out, "failed at the {} level: {} in `{}`", check.level.word(), wrong(check.claim), check.part);
+                let _ = writeln!(
+                    out,
+                    "failed at the {} level in `{}`: {}",
+                    check.level.word(),
+                    check.part,
+                    wrong(check.claim)
+                );
                 match &self.at_fault {
                     Some(part) if *part != check.part => {
                         let _ = writeln!(out, "first part at fault: `{part}`");
@@ -183,7 +189,7 @@ impl Report {
 
 /// What is wrong when a claim does not hold.
 fn wrong(claim: &str) -> String {
-    format!("it does not hold that {claim}")
+    claim.replacen(" is ", " is not ", 1).replacen("compose", "do not compose", 1)
 }
 
 impl Counterexample {
@@ -197,15 +203,8 @@ impl Counterexample {
         let widths: Vec<usize> =
             (0..3).map(|k| rows.iter().map(|row| row[k].chars().count()).max().unwrap_or(0)).collect();
         for row in &rows {
-            let line = format!(
-                "  {:a$}  {:>b$}  {:>c$}",
-                row[0],
-                row[1],
-                row[2],
-                a = widths[0],
-                b = widths[1],
-                c = widths[2]
-            );
+            let line =
+                format!("  {:a$}  {:>b$}  {:>c$}", row[0], row[1], row[2], a = widths[0], b = widths[1], c = widths[2]);
             let _ = writeln!(out, "{}", line.trim_end());
         }
         if let (Some(choices), Some(first)) = (&self.choices, self.rows.first()) {

@@ -79,7 +79,8 @@ fn kolmogorov_tail(statistic: f64, n: f64) -> f64 {
     if x < 0.2 {
         return 1.0;
     }
-    let sum: f64 = (1..100).map(|k| (if k % 2 == 1 { 2.0 } else { -2.0 }) * (-2.0 * f64::from(k * k) * x * x).exp()).sum();
+    let sum: f64 =
+        (1..100).map(|k| (if k % 2 == 1 { 2.0 } else { -2.0 }) * (-2.0 * f64::from(k * k) * x * x).exp()).sum();
     sum.clamp(0.0, 1.0)
 }
 

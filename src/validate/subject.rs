@@ -103,5 +103,7 @@ impl Subject {
 }
 
 fn usage(text: &str) -> Failure {
-    Failure::Usage(format!("--with takes a call such as `smc(particles = 3)` or the name of a function, found `{text}`"))
+    Failure::Usage(format!(
+        "--with takes a call such as `smc(particles = 3)` or the name of a function, found `{text}`"
+    ))
 }
