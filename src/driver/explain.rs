@@ -3,7 +3,9 @@
 use super::{Failure, File, ModelInfo, Session, plan, prepare};
 use crate::core::ir::SiteKind;
 use crate::core::print;
+use crate::exec::view::density::DensityView;
 use crate::exec::view::{Host, Model, Start};
+use crate::model::Density;
 use crate::passes;
 use crate::source::Severity;
 use std::fmt::Write as _;
@@ -77,6 +79,17 @@ impl Session {
             (None, true) => out.push_str("  stepped   no: nothing is observed, so there is nothing to pause at\n"),
             (Some(name), _) => {
                 let _ = writeln!(out, "  stepped   no: `{name}` cannot be drawn from");
+            }
+        }
+        match DensityView::new(model.clone()) {
+            Ok(view) => {
+                let _ = writeln!(out, "  density   differentiable, over {} unconstrained coordinates", view.dim());
+            }
+            Err(fault) => {
+                let place = self.checker.sources.place(fault.span).unwrap_or_default();
+                let line = place.rsplit(':').nth(1).map(|line| format!(" (line {line})")).unwrap_or_default();
+                let why = fault.message.trim_start_matches("this model has no gradient: ");
+                let _ = writeln!(out, "  density   no: {why}{line}");
             }
         }
         match &plan.continuous {

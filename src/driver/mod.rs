@@ -1,6 +1,7 @@
 //! The order of the phases: a session reads, checks, lowers, improves, compiles and runs. The only file that knows it all.
 
 mod blame;
+mod density;
 mod explain;
 pub mod face;
 mod facts;

@@ -4,11 +4,12 @@
 //! The low registers of each bank are the parameters in order, then the captured variables. An object operand is a register,
 //! or a constant of the function ([`CONST`]); [`TAKE`] marks the last use of a register, which may be moved out of.
 
-use crate::core::ir::{Op, SiteKind};
+use crate::core::ir::{Op, Program, SiteKind};
 use crate::core::{Type, TypeKind};
 use crate::prim::Body;
 use crate::source::{Name, Span};
 use crate::value::Value;
+use std::sync::Arc;
 
 /// A register of the number bank.
 pub type Num = u16;
@@ -612,4 +613,6 @@ pub struct Code {
     pub dists: Vec<DistCode>,
     pub sites: Vec<SiteCode>,
     pub entry: u32,
+    /// The program that this is the code of.
+    pub program: Arc<Program>,
 }

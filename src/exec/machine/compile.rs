@@ -8,6 +8,7 @@ use crate::prim::Body;
 use crate::source::{Name, Span};
 use crate::value::{Fault, Value};
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// Compiles a program whose globals are all known. Faults when a function is too large for the machine, or a global has no value.
 pub fn compile(program: &Program, primitive: &dyn Fn(u32) -> Body) -> Result<Code, Fault> {
@@ -35,7 +36,9 @@ pub fn compile(program: &Program, primitive: &dyn Fn(u32) -> Body) -> Result<Cod
         ty: site.ty,
         forward_only: site.forward_only,
     });
-    Ok(Code { funcs, dists: dists.collect(), sites: sites.collect(), entry: program.entry.map_or(u32::MAX, |f| f.0) })
+    let entry = program.entry.map_or(u32::MAX, |f| f.0);
+    let (dists, sites) = (dists.collect(), sites.collect());
+    Ok(Code { funcs, dists, sites, entry, program: Arc::new(program.clone()) })
 }
 
 struct Compiler<'a> {

@@ -1,6 +1,7 @@
 //! The views of a compiled model, on the machine.
 
 pub mod branching;
+pub mod density;
 pub mod forward;
 mod graph;
 pub mod initial;

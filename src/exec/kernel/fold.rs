@@ -1,0 +1,240 @@
+//! The plain meaning of array operations: computes constants, and is what faster code is compared with.
+
+use super::axis::{self, Axes, Axis};
+use super::constrain;
+use super::graph::{F, Graph, Id, Op, Reduction};
+use super::linear;
+use crate::exec::machine::lift;
+use crate::prim::Body;
+use std::borrow::Cow;
+
+/// Larger constants are left to be computed once by the executor.
+pub const LARGEST: usize = 50_000_000;
+
+/// An array over axes.
+pub struct Array<'a> {
+    pub axes: &'a [Axis],
+    pub data: Cow<'a, [f64]>,
+}
+
+/// The value of an elementwise function at numbers.
+pub fn apply(f: F, x: &[f64]) -> f64 {
+    let truth = |b: bool| f64::from(u8::from(b));
+    match f {
+        F::Add => x[0] + x[1],
+        F::Sub => x[0] - x[1],
+        F::Mul => x[0] * x[1],
+        F::Div => x[0] / x[1],
+        F::Neg => -x[0],
+        F::Pow => lift::power(x[0], x[1]),
+        F::Rem => lift::remainder(x[0], x[1]),
+        F::Lt => truth(x[0] < x[1]),
+        F::Le => truth(x[0] <= x[1]),
+        F::Eq => truth(x[0] == x[1]),
+        F::Not => truth(x[0] == 0.0),
+        F::And => truth(x[0] != 0.0 && x[1] != 0.0),
+        F::Or => truth(x[0] != 0.0 || x[1] != 0.0),
+        F::Select => {
+            if x[0] != 0.0 {
+                x[1]
+            } else {
+                x[2]
+            }
+        }
+        F::Mask => {
+            if x[0] == 0.0 {
+                0.0
+            } else {
+                x[0] * x[1]
+            }
+        }
+        F::Detach => x[0],
+        F::Prim(row) => match crate::prim::row(row as usize).map(|row| row.body) {
+            Some(Body::Real1(f)) => f(x[0]),
+            Some(Body::Real2(f)) => f(x[0], x[1]),
+            Some(Body::Real3(f)) => f(x[0], x[1], x[2]),
+            Some(Body::Truncate(f)) => f(x[0]).map_or(f64::NAN, |n| n as f64),
+            Some(Body::Int1(f)) => f(x[0] as i64).map_or(f64::NAN, |n| n as f64),
+            Some(Body::Int2(f)) => f(x[0] as i64, x[1] as i64).map_or(f64::NAN, |n| n as f64),
+            _ => f64::NAN,
+        },
+    }
+}
+
+/// The value of a constant node; none where it has none, as an index out of range.
+pub fn evaluate(graph: &Graph, id: Id) -> Option<Vec<f64>> {
+    let node = graph.node(id);
+    let arrays = node.args.iter().map(|arg| array(graph, *arg)).collect::<Option<Vec<_>>>()?;
+    operate(&node.op, &arrays, &node.axes)
+}
+
+fn array(graph: &Graph, id: Id) -> Option<Array<'_>> {
+    let node = graph.node(id);
+    let data = match &node.op {
+        Op::Scalar(bits) => Cow::Owned(vec![f64::from_bits(*bits)]),
+        Op::Data(k) => Cow::Borrowed(graph.data[*k as usize].as_slice()),
+        Op::Count(axis, offset) => {
+            Cow::Owned((0..i64::from(axis.extent)).map(|k| (k + offset) as f64).collect::<Vec<f64>>())
+        }
+        _ => return None,
+    };
+    Some(Array { axes: &node.axes, data })
+}
+
+/// What an operation gives for arrays, laid out over `axes`.
+pub fn operate(op: &Op, args: &[Array<'_>], axes: &Axes) -> Option<Vec<f64>> {
+    let n = axis::size(axes);
+    match op {
+        Op::Map(f) => Some(map(*f, args, axes, n)),
+        Op::Reduce(how, _) => {
+            let x = &args[0];
+            let start = match how {
+                Reduction::Sum => 0.0,
+                Reduction::Prod => 1.0,
+                Reduction::Max => f64::NEG_INFINITY,
+                Reduction::Min => f64::INFINITY,
+            };
+            let mut out = vec![start; n];
+            let into = axis::strides(axes, x.axes);
+            axis::walk(x.axes, [&axis::strides(x.axes, x.axes), &into], |[from, to]| {
+                let x = x.data[from];
+                let o = &mut out[to];
+                match how {
+                    Reduction::Sum => *o += x,
+                    Reduction::Prod => *o *= x,
+                    Reduction::Max => *o = if x > *o || x.is_nan() { x } else { *o },
+                    Reduction::Min => *o = if x < *o || x.is_nan() { x } else { *o },
+                }
+            });
+            Some(out)
+        }
+        Op::Contract(over) => {
+            let mut out = vec![0.0; n];
+            let all = axis::union(axes, over);
+            let a = axis::strides(args[0].axes, &all);
+            let into = axis::strides(axes, &all);
+            match args.get(1) {
+                Some(second) => {
+                    let b = axis::strides(second.axes, &all);
+                    axis::walk(&all, [&a, &b, &into], |[i, j, k]| out[k] += args[0].data[i] * second.data[j]);
+                }
+                None => axis::walk(&all, [&a, &into], |[i, k]| out[k] += args[0].data[i]),
+            }
+            Some(out)
+        }
+        Op::Take(along) => {
+            let (x, index) = (&args[0], &args[1]);
+            let mut free = axis::strides(x.axes, axes);
+            // The axis itself may be one of the index.
+            if let Some(place) = axes.iter().position(|a| a == along) {
+                free[place] = 0;
+            }
+            let step = axis::strides(x.axes, &[*along])[0];
+            let mut out = Vec::with_capacity(n);
+            let mut fits = true;
+            axis::walk(axes, [&free, &axis::strides(index.axes, axes)], |[base, at]| {
+                let k = index.data[at];
+                let inside = k >= 0.0 && k < f64::from(along.extent) && k.fract() == 0.0;
+                fits &= inside;
+                out.push(if inside { x.data[base + k as usize * step] } else { f64::NAN });
+            });
+            fits.then_some(out)
+        }
+        Op::Spread { into, over } => {
+            let (x, index) = (&args[0], &args[1]);
+            let all = axis::union(&axis::union(x.axes, index.axes), over);
+            let mut free = axis::strides(axes, &all);
+            for (stride, axis) in free.iter_mut().zip(&all) {
+                if over.contains(axis) {
+                    *stride = 0;
+                }
+            }
+            let step = axis::strides(axes, &[*into])[0];
+            let mut out = vec![0.0; n];
+            let strides = [&axis::strides(x.axes, &all)[..], &axis::strides(index.axes, &all), &free];
+            axis::walk(&all, strides, |[i, j, k]| {
+                let place = index.data[j];
+                if place >= 0.0 && place < f64::from(into.extent) {
+                    out[k + place as usize * step] += x.data[i];
+                }
+            });
+            Some(out)
+        }
+        Op::Rename(from, to) => {
+            let renamed: Axes = axes.iter().map(|a| if a == to { *from } else { *a }).collect();
+            let mut out = Vec::with_capacity(n);
+            axis::walk(axes, [&axis::strides(args[0].axes, &renamed)], |[i]| out.push(args[0].data[i]));
+            Some(out)
+        }
+        Op::Stack(along) => {
+            let mut out = vec![0.0; n];
+            let rest = axis::minus(axes, &[*along]);
+            let (step, into) = (axis::strides(axes, &[*along])[0], axis::strides(axes, &rest));
+            for (k, item) in args.iter().enumerate() {
+                let from = axis::strides(item.axes, &rest);
+                axis::walk(&rest, [&from, &into], |[i, o]| out[o + k * step] = item.data[i]);
+            }
+            Some(out)
+        }
+        Op::Join(first, second, joined) => {
+            let mut out = vec![0.0; n];
+            let rest = axis::minus(axes, &[*joined]);
+            let (step, into) = (axis::strides(axes, &[*joined])[0], axis::strides(axes, &rest));
+            let mut start = 0;
+            for (item, along) in args.iter().zip([first, second]) {
+                let from = axis::strides(item.axes, &rest);
+                let inner = axis::strides(item.axes, &[*along])[0];
+                axis::walk(&rest, [&from, &into], |[i, o]| {
+                    for k in 0..along.extent as usize {
+                        out[o + (start + k) * step] = item.data[i + k * inner];
+                    }
+                });
+                start += along.extent as usize;
+            }
+            Some(out)
+        }
+        Op::Linear(linear) => {
+            let mut out = vec![0.0; n];
+            let mut scratch = Vec::new();
+            let args: Vec<(&[Axis], &[f64])> = args.iter().map(|a| (a.axes, &*a.data)).collect();
+            linear::run(linear, &args, axes, &mut out, &mut scratch);
+            Some(out)
+        }
+        Op::Constrain { .. } | Op::Jacobian { .. } | Op::ConstrainBack { .. } => {
+            let mut out = vec![0.0; n];
+            let args: Vec<(&[Axis], &[f64])> = args.iter().map(|a| (a.axes, &*a.data)).collect();
+            constrain::run(op, &args, axes, &mut out, &mut Vec::new());
+            Some(out)
+        }
+        Op::Scalar(_) | Op::Data(_) | Op::Count(..) | Op::Input(_) | Op::State(..) | Op::Last(..) | Op::Later(_) => {
+            None
+        }
+    }
+}
+
+fn map(f: F, args: &[Array<'_>], axes: &[Axis], n: usize) -> Vec<f64> {
+    let mut out = Vec::with_capacity(n);
+    match args {
+        [a] if a.axes == axes => out.extend(a.data.iter().map(|x| apply(f, &[*x]))),
+        [a, b] if a.axes == axes && b.axes == axes => {
+            out.extend(a.data.iter().zip(b.data.iter()).map(|(x, y)| apply(f, &[*x, *y])));
+        }
+        [a, b] if a.axes == axes && b.axes.is_empty() => {
+            let y = b.data[0];
+            out.extend(a.data.iter().map(|x| apply(f, &[*x, y])));
+        }
+        _ => {
+            let strides: Vec<Vec<usize>> = args.iter().map(|a| axis::strides(a.axes, axes)).collect();
+            let zero = vec![0; axes.len()];
+            let get = |k: usize| strides.get(k).map_or(&zero[..], Vec::as_slice);
+            let mut x = [0.0; 3];
+            axis::walk(axes, [get(0), get(1), get(2)], |at| {
+                for (k, arg) in args.iter().enumerate() {
+                    x[k] = arg.data[at[k]];
+                }
+                out.push(apply(f, &x[..args.len()]));
+            });
+        }
+    }
+    out
+}

@@ -1,0 +1,20 @@
+//! Array code: programs of fixed shape as operations on whole arrays, with derivatives, for densities.
+
+pub mod axis;
+pub mod code;
+mod constrain;
+pub mod density;
+mod derive;
+pub mod fold;
+mod formula;
+pub mod graph;
+mod linear;
+mod lower;
+pub mod plan;
+mod range;
+mod rules;
+pub mod run;
+pub mod support;
+pub mod trace;
+pub mod transform;
+mod vector;

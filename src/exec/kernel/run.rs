@@ -1,0 +1,565 @@
+//! The executor of the kernel engine. Its inner loops are compiled twice, plainly and for AVX2, and give the same bits.
+
+use super::code::*;
+use super::plan::MOST_LOOPS;
+use super::vector as v;
+use super::{constrain, linear};
+use crate::exec::kernel::graph::Op;
+use std::sync::Arc;
+
+/// Elements in a block: registers of this size stay in the fastest cache.
+const BLOCK: usize = 256;
+
+/// Memory to run code in.
+#[derive(Debug)]
+pub struct Executor {
+    code: Arc<Code>,
+    pub memory: Vec<f64>,
+    registers: Vec<Vec<f64>>,
+    slots: Vec<f64>,
+    work: Vec<f64>,
+    /// Whether the processor has AVX2.
+    wide: bool,
+}
+
+/// Whether the processor has AVX2.
+fn has_avx2() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    {
+        std::arch::is_x86_feature_detected!("avx2")
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    {
+        false
+    }
+}
+
+impl Executor {
+    /// Memory for code, with its constants in place.
+    pub fn new(code: &Arc<Code>) -> Executor {
+        let mut memory = vec![0.0; code.memory];
+        for (place, x) in &code.numbers {
+            memory[*place] = *x;
+        }
+        let slots = code.instrs.iter().map(|i| if let Instr::Scan(s) = i { s.slots } else { 0 }).max().unwrap_or(0);
+        Executor {
+            code: Arc::clone(code),
+            memory,
+            registers: vec![vec![0.0; BLOCK]; code.registers + 1],
+            slots: vec![0.0; slots],
+            work: Vec::new(),
+            wide: has_avx2(),
+        }
+    }
+
+    /// An executor that uses no wide instructions.
+    #[cfg(test)]
+    pub fn portable(code: &Arc<Code>) -> Executor {
+        Executor { wide: false, ..Executor::new(code) }
+    }
+
+    /// Computes the roots at a vector.
+    pub fn run(&mut self, x: &[f64]) {
+        self.memory[..x.len()].copy_from_slice(x);
+        let code = Arc::clone(&self.code);
+        #[cfg(target_arch = "x86_64")]
+        if self.wide {
+            // SAFETY: the processor has the instructions, as `has_avx2` found.
+            #[allow(unsafe_code)]
+            unsafe {
+                run_avx2(&code, &mut self.memory, &mut self.registers, &mut self.slots, &mut self.work);
+            }
+            return;
+        }
+        run_all(&code, &mut self.memory, &mut self.registers, &mut self.slots, &mut self.work);
+    }
+
+    /// The number at a root without axes.
+    pub fn root(&self, k: usize) -> f64 {
+        self.slice(k, 1)[0]
+    }
+
+    /// The numbers at a root.
+    pub fn slice(&self, k: usize, count: usize) -> &[f64] {
+        let source = self.code.roots[k];
+        match source.base {
+            Base::Memory => &self.memory[source.start..source.start + count],
+            Base::Constant(c) => &self.code.constants[c as usize][source.start..source.start + count],
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+fn run_avx2(code: &Code, memory: &mut [f64], registers: &mut [Vec<f64>], slots: &mut [f64], work: &mut Vec<f64>) {
+    run_all(code, memory, registers, slots, work);
+}
+
+#[inline(always)]
+fn run_all(code: &Code, memory: &mut [f64], registers: &mut [Vec<f64>], slots: &mut [f64], work: &mut Vec<f64>) {
+    for instr in &code.instrs {
+        match instr {
+            Instr::Scalars(ops) => scalars(ops, memory),
+            Instr::Nest(nest) => run_nest(nest, &code.constants, memory, registers),
+            Instr::Clear(start, count) => memory[*start..start + count].fill(0.0),
+            Instr::Move(m) => run_move(m, &code.constants, memory),
+            Instr::Product(p) => product(p, &code.constants, memory),
+            Instr::Scan(scan) => run_scan(scan, &code.constants, memory, slots),
+            Instr::Whole { op, args, axes, to } => {
+                let (before, after) = memory.split_at_mut(*to);
+                let mut arrays: [(&[super::axis::Axis], &[f64]); 3] = [(&[], &[]); 3];
+                for (to, (axes, source)) in arrays.iter_mut().zip(args) {
+                    let n = super::axis::size(axes);
+                    *to = (axes, slice(*source, n, &code.constants, before));
+                }
+                let out = &mut after[..super::axis::size(axes)];
+                match op {
+                    Op::Linear(l) => linear::run(l, &arrays[..args.len()], axes, out, work),
+                    op => constrain::run(op, &arrays[..args.len()], axes, out, work),
+                }
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn slice<'a>(source: Source, count: usize, constants: &'a [Arc<Vec<f64>>], memory: &'a [f64]) -> &'a [f64] {
+    match source.base {
+        Base::Memory => &memory[source.start..source.start + count],
+        Base::Constant(c) => &constants[c as usize][source.start..source.start + count],
+    }
+}
+
+#[inline(always)]
+fn truth(b: bool) -> f64 {
+    if b { 1.0 } else { 0.0 }
+}
+
+#[inline(always)]
+fn max(a: f64, b: f64) -> f64 {
+    // As `f64::max`, without a branch: the other operand where one is no number.
+    let larger = if a > b { a } else { b };
+    if b.is_nan() { a } else { larger }
+}
+
+#[inline(always)]
+fn min(a: f64, b: f64) -> f64 {
+    let smaller = if a < b { a } else { b };
+    if b.is_nan() { a } else { smaller }
+}
+
+#[inline(always)]
+fn one(kernel: Kernel, a: f64, b: f64, c: f64) -> f64 {
+    match kernel {
+        Kernel::Add => a + b,
+        Kernel::Sub => a - b,
+        Kernel::Mul => a * b,
+        Kernel::Div => a / b,
+        Kernel::Neg => -a,
+        Kernel::Abs => a.abs(),
+        Kernel::Sqrt => a.sqrt(),
+        Kernel::Exp => v::exp(a),
+        Kernel::Expm1 => v::expm1(a),
+        Kernel::Log => v::log(a),
+        Kernel::Log1p => v::log1p(a),
+        Kernel::Tanh => v::tanh(a),
+        Kernel::Max => max(a, b),
+        Kernel::Min => min(a, b),
+        Kernel::Lt => truth(a < b),
+        Kernel::Le => truth(a <= b),
+        Kernel::Eq => truth(a == b),
+        Kernel::Not => truth(a == 0.0),
+        Kernel::And => truth(a != 0.0 && b != 0.0),
+        Kernel::Or => truth(a != 0.0 || b != 0.0),
+        Kernel::Select => v::select(a, b, c),
+        Kernel::Mask => {
+            if a == 0.0 {
+                0.0
+            } else {
+                a * b
+            }
+        }
+        Kernel::Copy => a,
+        Kernel::One(f) => f(a),
+        Kernel::Two(f) => f(a, b),
+        Kernel::Three(f) => f(a, b, c),
+    }
+}
+
+#[inline(always)]
+fn scalars(ops: &[ScalarOp], memory: &mut [f64]) {
+    for op in ops {
+        let [a, b, c] = op.args;
+        memory[op.to as usize] = one(op.kernel, memory[a as usize], memory[b as usize], memory[c as usize]);
+    }
+}
+
+/// An operand of one block.
+#[derive(Clone, Copy)]
+enum Arg<'a> {
+    Each(&'a [f64]),
+    Same(f64),
+}
+
+#[inline(always)]
+fn map1(to: &mut [f64], a: Arg<'_>, f: impl Fn(f64) -> f64) {
+    match a {
+        Arg::Each(a) => to.iter_mut().zip(a).for_each(|(to, a)| *to = f(*a)),
+        Arg::Same(a) => to.fill(f(a)),
+    }
+}
+
+#[inline(always)]
+fn map2(to: &mut [f64], a: Arg<'_>, b: Arg<'_>, f: impl Fn(f64, f64) -> f64) {
+    match (a, b) {
+        (Arg::Each(a), Arg::Each(b)) => to.iter_mut().zip(a).zip(b).for_each(|((to, a), b)| *to = f(*a, *b)),
+        (Arg::Each(a), Arg::Same(b)) => to.iter_mut().zip(a).for_each(|(to, a)| *to = f(*a, b)),
+        (Arg::Same(a), Arg::Each(b)) => to.iter_mut().zip(b).for_each(|(to, b)| *to = f(a, *b)),
+        (Arg::Same(a), Arg::Same(b)) => to.fill(f(a, b)),
+    }
+}
+
+#[inline(always)]
+fn at(a: Arg<'_>, k: usize) -> f64 {
+    match a {
+        Arg::Each(a) => a[k],
+        Arg::Same(a) => a,
+    }
+}
+
+#[inline(always)]
+fn select(to: &mut [f64], c: Arg<'_>, a: Arg<'_>, b: Arg<'_>) {
+    match (c, a, b) {
+        (Arg::Each(c), Arg::Each(a), Arg::Each(b)) => {
+            to.iter_mut().zip(c).zip(a).zip(b).for_each(|(((to, c), a), b)| *to = v::select(*c, *a, *b));
+        }
+        (Arg::Each(c), Arg::Same(a), Arg::Each(b)) => {
+            to.iter_mut().zip(c).zip(b).for_each(|((to, c), b)| *to = v::select(*c, a, *b));
+        }
+        (Arg::Each(c), Arg::Each(a), Arg::Same(b)) => {
+            to.iter_mut().zip(c).zip(a).for_each(|((to, c), a)| *to = v::select(*c, *a, b));
+        }
+        (Arg::Each(c), Arg::Same(a), Arg::Same(b)) => {
+            to.iter_mut().zip(c).for_each(|(to, c)| *to = v::select(*c, a, b));
+        }
+        (Arg::Same(c), a, b) => map1(to, if c != 0.0 { a } else { b }, |x| x),
+    }
+}
+
+#[inline(always)]
+fn block(kernel: Kernel, to: &mut [f64], a: Arg<'_>, b: Arg<'_>, c: Arg<'_>) {
+    match kernel {
+        Kernel::Add => map2(to, a, b, |a, b| a + b),
+        Kernel::Sub => map2(to, a, b, |a, b| a - b),
+        Kernel::Mul => map2(to, a, b, |a, b| a * b),
+        Kernel::Div => map2(to, a, b, |a, b| a / b),
+        Kernel::Neg => map1(to, a, |a| -a),
+        Kernel::Abs => map1(to, a, f64::abs),
+        Kernel::Sqrt => map1(to, a, f64::sqrt),
+        Kernel::Exp => map1(to, a, v::exp),
+        Kernel::Expm1 => map1(to, a, v::expm1),
+        Kernel::Log => map1(to, a, v::log),
+        Kernel::Log1p => map1(to, a, v::log1p),
+        Kernel::Tanh => map1(to, a, v::tanh),
+        Kernel::Max => map2(to, a, b, max),
+        Kernel::Min => map2(to, a, b, min),
+        Kernel::Lt => map2(to, a, b, |a, b| truth(a < b)),
+        Kernel::Le => map2(to, a, b, |a, b| truth(a <= b)),
+        Kernel::Eq => map2(to, a, b, |a, b| truth(a == b)),
+        Kernel::Not => map1(to, a, |a| truth(a == 0.0)),
+        Kernel::And => map2(to, a, b, |a, b| truth((a != 0.0) & (b != 0.0))),
+        Kernel::Or => map2(to, a, b, |a, b| truth((a != 0.0) | (b != 0.0))),
+        Kernel::Select => select(to, a, b, c),
+        Kernel::Mask => map2(to, a, b, |a, b| if a == 0.0 { 0.0 } else { a * b }),
+        Kernel::Copy => map1(to, a, |a| a),
+        Kernel::One(f) => map1(to, a, f),
+        Kernel::Two(f) => map2(to, a, b, f),
+        Kernel::Three(f) => {
+            for (k, to) in to.iter_mut().enumerate() {
+                *to = f(at(a, k), at(b, k), at(c, k));
+            }
+        }
+    }
+}
+
+/// The sum of a block, in eight partial sums.
+#[inline(always)]
+fn sum(a: &[f64]) -> f64 {
+    let mut parts = [0.0; 8];
+    let chunks = a.chunks_exact(8);
+    let rest: f64 = chunks.remainder().iter().sum();
+    for chunk in chunks {
+        for k in 0..8 {
+            parts[k] += chunk[k];
+        }
+    }
+    join(parts) + rest
+}
+
+#[inline(always)]
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    let mut parts = [0.0; 8];
+    let n = a.len().min(b.len());
+    let (xs, ys) = (a[..n].chunks_exact(8), b[..n].chunks_exact(8));
+    let mut rest = 0.0;
+    for (x, y) in xs.remainder().iter().zip(ys.remainder()) {
+        rest += x * y;
+    }
+    for (x, y) in xs.zip(ys) {
+        for k in 0..8 {
+            parts[k] += x[k] * y[k];
+        }
+    }
+    join(parts) + rest
+}
+
+#[inline(always)]
+fn join(p: [f64; 8]) -> f64 {
+    ((p[0] + p[4]) + (p[2] + p[6])) + ((p[1] + p[5]) + (p[3] + p[7]))
+}
+
+#[inline(always)]
+fn run_nest(nest: &Nest, constants: &[Arc<Vec<f64>>], memory: &mut [f64], registers: &mut [Vec<f64>]) {
+    let (before, after) = memory.split_at_mut(nest.first);
+    let first = nest.first;
+    for (start, count, value) in &nest.clear {
+        after[start - first..start - first + count].fill(*value);
+    }
+    let outer = &nest.outer;
+    let mut index = [0usize; MOST_LOOPS];
+    let total: usize = outer.iter().product();
+    for _ in 0..total {
+        let offset = |strides: &[usize]| -> usize { strides.iter().zip(&index).map(|(s, i)| s * i).sum() };
+        let mut start = 0;
+        while start < nest.inner {
+            let n = BLOCK.min(nest.inner - start);
+            {
+                for op in &nest.ops {
+                    let mut to = std::mem::take(&mut registers[op.to as usize]);
+                    let mut args = [Arg::Same(0.0); 3];
+                    for (k, x) in op.args.iter().take(op.count as usize).enumerate() {
+                        args[k] = operand(nest, *x, registers, constants, before, &index, start, n);
+                    }
+                    block(op.kernel, &mut to[..n], args[0], args[1], args[2]);
+                    registers[op.to as usize] = to;
+                }
+                for sink in &nest.sinks {
+                    let place = sink.to - first + offset(&sink.strides);
+                    let a = operand(nest, sink.a, registers, constants, before, &index, start, n);
+                    let b = sink.b.map(|b| operand(nest, b, registers, constants, before, &index, start, n));
+                    if sink.inner {
+                        let to = &mut after[place + start..place + start + n];
+                        match (sink.kind, b) {
+                            (SinkKind::Sum, Some(b)) => match (a, b) {
+                                (Arg::Each(a), Arg::Each(b)) => {
+                                    to.iter_mut().zip(a).zip(b).for_each(|((to, a), b)| *to += a * b);
+                                }
+                                (Arg::Each(a), Arg::Same(b)) | (Arg::Same(b), Arg::Each(a)) => {
+                                    to.iter_mut().zip(a).for_each(|(to, a)| *to += a * b);
+                                }
+                                (Arg::Same(a), Arg::Same(b)) => to.iter_mut().for_each(|to| *to += a * b),
+                            },
+                            (SinkKind::Sum, None) => accumulate(to, a, |x, y| x + y),
+                            (SinkKind::Max, _) => accumulate(to, a, max_nan),
+                            (SinkKind::Min, _) => accumulate(to, a, min_nan),
+                            (SinkKind::Prod, _) => accumulate(to, a, |x, y| x * y),
+                        }
+                    } else {
+                        let to = &mut after[place];
+                        match (sink.kind, a, b) {
+                            (SinkKind::Sum, Arg::Each(a), Some(Arg::Each(b))) => *to += dot(a, b),
+                            (SinkKind::Sum, Arg::Each(a), Some(Arg::Same(b)))
+                            | (SinkKind::Sum, Arg::Same(b), Some(Arg::Each(a))) => *to += sum(a) * b,
+                            (SinkKind::Sum, Arg::Same(a), Some(Arg::Same(b))) => *to += a * b * n as f64,
+                            (SinkKind::Sum, Arg::Each(a), None) => *to += sum(a),
+                            (SinkKind::Sum, Arg::Same(a), None) => *to += a * n as f64,
+                            (SinkKind::Max, Arg::Each(a), _) => *to = a.iter().fold(*to, |m, x| max_nan(m, *x)),
+                            (SinkKind::Min, Arg::Each(a), _) => *to = a.iter().fold(*to, |m, x| min_nan(m, *x)),
+                            (SinkKind::Prod, Arg::Each(a), _) => *to = a.iter().fold(*to, |m, x| m * x),
+                            (SinkKind::Max, Arg::Same(a), _) => *to = max_nan(*to, a),
+                            (SinkKind::Min, Arg::Same(a), _) => *to = min_nan(*to, a),
+                            (SinkKind::Prod, Arg::Same(a), _) => {
+                                for _ in 0..n {
+                                    *to *= a;
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+            for (register, to, strides) in &nest.stores {
+                let place = to - first + offset(strides) + start;
+                after[place..place + n].copy_from_slice(&registers[*register as usize][..n]);
+            }
+            start += n;
+        }
+        for k in (0..outer.len()).rev() {
+            index[k] += 1;
+            if index[k] < outer[k] {
+                break;
+            }
+            index[k] = 0;
+        }
+    }
+}
+
+/// An operand of a block of `n` elements from `start` on, at a position of the outer loops.
+#[inline(always)]
+#[allow(clippy::too_many_arguments)]
+fn operand<'a>(
+    nest: &'a Nest,
+    x: Operand,
+    registers: &'a [Vec<f64>],
+    constants: &'a [Arc<Vec<f64>>],
+    before: &'a [f64],
+    index: &[usize; MOST_LOOPS],
+    start: usize,
+    n: usize,
+) -> Arg<'a> {
+    match x {
+        Operand::Register(r) => Arg::Each(&registers[r as usize][..n]),
+        Operand::Array(k) => {
+            let walk = &nest.arrays[k as usize];
+            let base = match walk.source.base {
+                Base::Memory => &before[walk.source.start..],
+                Base::Constant(c) => &constants[c as usize][walk.source.start..],
+            };
+            let place: usize = walk.strides.iter().zip(index).map(|(s, i)| s * i).sum();
+            if walk.inner { Arg::Each(&base[place + start..place + start + n]) } else { Arg::Same(base[place]) }
+        }
+    }
+}
+
+#[inline(always)]
+fn accumulate(to: &mut [f64], a: Arg<'_>, f: impl Fn(f64, f64) -> f64) {
+    match a {
+        Arg::Each(a) => to.iter_mut().zip(a).for_each(|(to, a)| *to = f(*to, *a)),
+        Arg::Same(a) => to.iter_mut().for_each(|to| *to = f(*to, a)),
+    }
+}
+
+#[inline(always)]
+fn max_nan(m: f64, x: f64) -> f64 {
+    if x > m || x.is_nan() { x } else { m }
+}
+
+#[inline(always)]
+fn min_nan(m: f64, x: f64) -> f64 {
+    if x < m || x.is_nan() { x } else { m }
+}
+
+#[inline(always)]
+fn run_move(m: &Move, constants: &[Arc<Vec<f64>>], memory: &mut [f64]) {
+    let (before, after) = memory.split_at_mut(m.to);
+    let from = match m.source.base {
+        Base::Memory => &before[m.source.start..],
+        Base::Constant(c) => &constants[c as usize][m.source.start..],
+    };
+    match (&m.from, &m.at, m.add) {
+        (Places::Steps(a, 1), Places::Steps(b, 1), false) => {
+            after[*b..b + m.count].copy_from_slice(&from[*a..a + m.count]);
+        }
+        (Places::Table(table), Places::Steps(b, 1), false) => {
+            for (to, k) in after[*b..b + m.count].iter_mut().zip(table.iter()) {
+                *to = from[*k as usize];
+            }
+        }
+        (Places::Steps(a, 1), Places::Table(table), true) => {
+            for (x, k) in from[*a..a + m.count].iter().zip(table.iter()) {
+                after[*k as usize] += x;
+            }
+        }
+        (source, target, add) => {
+            let place = |p: &Places, k: usize| match p {
+                Places::Steps(start, step) => start + k * step,
+                Places::Table(table) => table[k] as usize,
+            };
+            for k in 0..m.count {
+                let x = from[place(source, k)];
+                let to = &mut after[place(target, k)];
+                if add {
+                    *to += x;
+                } else {
+                    *to = x;
+                }
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn product(p: &Product, constants: &[Arc<Vec<f64>>], memory: &mut [f64]) {
+    let (before, after) = memory.split_at_mut(p.to);
+    let m = slice(p.matrix, p.rows * p.cols, constants, before);
+    let x = slice(p.vector, if p.down { p.rows } else { p.cols }, constants, before);
+    let cols = p.cols;
+    if p.down {
+        let to = &mut after[..cols];
+        let mut start = 0;
+        // Columns in blocks that stay in cache, rows four at a time.
+        while start < cols {
+            let n = (4 * BLOCK).min(cols - start);
+            let out = &mut to[start..start + n];
+            out.fill(0.0);
+            let row = |r: usize| &m[r * cols + start..r * cols + start + n];
+            let mut r = 0;
+            while r + 4 <= p.rows {
+                let (a, b, c, d) = (row(r), row(r + 1), row(r + 2), row(r + 3));
+                let (w, x, y, z) = (x[r], x[r + 1], x[r + 2], x[r + 3]);
+                for k in 0..n {
+                    out[k] += (a[k] * w + b[k] * x) + (c[k] * y + d[k] * z);
+                }
+                r += 4;
+            }
+            while r < p.rows {
+                let (a, w) = (row(r), x[r]);
+                for k in 0..n {
+                    out[k] += a[k] * w;
+                }
+                r += 1;
+            }
+            start += n;
+        }
+    } else {
+        for (r, to) in after[..p.rows].iter_mut().enumerate() {
+            *to = dot(&m[r * cols..(r + 1) * cols], x);
+        }
+    }
+}
+
+#[inline(always)]
+fn run_scan(scan: &ScanCode, constants: &[Arc<Vec<f64>>], memory: &mut [f64], slots: &mut [f64]) {
+    let read = |memory: &[f64], source: Source, offset: usize| match source.base {
+        Base::Memory => memory[source.start + offset],
+        Base::Constant(c) => constants[c as usize][source.start + offset],
+    };
+    for (slot, x) in &scan.constants {
+        slots[*slot as usize] = *x;
+    }
+    for (slot, source) in &scan.once {
+        slots[*slot as usize] = read(memory, *source, 0);
+    }
+    for state in &scan.states {
+        slots[state.slot as usize] = read(memory, state.first, 0);
+    }
+    for k in 0..scan.steps {
+        let t = if scan.reversed { scan.steps - 1 - k } else { k };
+        for state in &scan.states {
+            memory[state.kept + t * state.kept_step] = slots[state.slot as usize];
+        }
+        for (slot, source, step) in &scan.loads {
+            slots[*slot as usize] = read(memory, *source, t * step);
+        }
+        for op in &scan.ops {
+            let [a, b, c] = op.args;
+            slots[op.to as usize] = one(op.kernel, slots[a as usize], slots[b as usize], slots[c as usize]);
+        }
+        // All next values are known before any state changes.
+        for state in &scan.states {
+            memory[state.last] = slots[state.next as usize];
+        }
+        for state in &scan.states {
+            slots[state.slot as usize] = memory[state.last];
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! Log densities and gradients of the `Density` view against Stan's.
+//!
+//! `tests/density/` holds what Stan 2.35 gives at fixed points of the unconstrained space, made by its `log_prob` with all constants and
+//! the Jacobian. Our transforms are the same, so vectors are compared as they are; log densities may differ by a constant, where a
+//! prior is normalised here and not there.
+
+#![allow(clippy::unwrap_used)]
+
+#[path = "support/programs.rs"]
+#[allow(dead_code, reason = "each test file uses a part")]
+mod programs;
+
+use borel::exec::view::density::DensityView;
+use borel::model::Density;
+use std::path::PathBuf;
+
+/// Models of the examples and oracles that have no array code, and a part of the reason; those with a discrete choice besides.
+const REFUSED: &[(&str, &str)] = &[
+    ("logistic_growth:", "adaptive solver"),
+    ("hidden_markov:", ""),
+    ("hmm16:", ""),
+    ("hmm2:", ""),
+    ("lda:", ""),
+    ("pcfg:", ""),
+];
+
+/// Models whose solution of an equation Stan steers by its sensitivities as well.
+const NOT_ALIKE: &[&str] = &["hudson_lynx_hare-lotka_volterra"];
+
+fn view(model: &str, data: &str) -> Result<DensityView, String> {
+    let data = programs::root(data);
+    let (mut session, file) = programs::load(&programs::root(model), 1, Some(&data))?;
+    session.density(&file, None).map_err(|failure| session.render_failure(&failure, false))
+}
+
+/// The name without indices, and the indices.
+fn split(name: &str) -> (String, Vec<u32>) {
+    let mut parts = name.split(['[', ']', ',', '.']).filter(|p| !p.is_empty());
+    let base = parts.next().unwrap_or("").to_string();
+    (base, parts.filter_map(|p| p.parse().ok()).collect())
+}
+
+/// Where each coordinate of Stan's vector lies in ours: names alike, elements in their order.
+fn places(ours: &[String], stan: &[String]) -> Vec<usize> {
+    let mut sorted: Vec<(String, Vec<u32>, usize)> = ours
+        .iter()
+        .enumerate()
+        .map(|(k, name)| {
+            let (base, index) = split(name);
+            (base, index, k)
+        })
+        .collect();
+    sorted.sort();
+    let mut seen: std::collections::HashMap<String, usize> = std::collections::HashMap::new();
+    stan.iter()
+        .map(|name| {
+            let base = split(name).0;
+            let k = seen.entry(base.clone()).or_insert(0);
+            let place =
+                sorted.iter().filter(|(b, ..)| *b == base).nth(*k).unwrap_or_else(|| panic!("{name}: {ours:?}")).2;
+            *k += 1;
+            place
+        })
+        .collect()
+}
+
+fn compare(model: &str, data: &str, reference: &str) -> Result<(), String> {
+    let view = view(model, data)?;
+    let text = std::fs::read_to_string(programs::root("tests/density").join(reference)).unwrap();
+    let stan: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let numbers =
+        |v: &serde_json::Value| -> Vec<f64> { v.as_array().unwrap().iter().map(|x| x.as_f64().unwrap()).collect() };
+    let names: Vec<String> =
+        stan["unc_names"].as_array().unwrap().iter().map(|n| n.as_str().unwrap().to_string()).collect();
+    if view.dim() != names.len() {
+        return Err(format!("{model}: {} coordinates, not {}", view.dim(), names.len()));
+    }
+    let places = places(view.coordinates(), &names);
+    let mut evaluator = view.evaluator();
+    let mut offset = None;
+    for point in stan["points"].as_array().unwrap() {
+        let (x, grad) = (numbers(&point["x"]), numbers(&point["grad"]));
+        let lp = point["lp"].as_f64().unwrap();
+        let mut ours = vec![0.0; x.len()];
+        for (place, x) in places.iter().zip(&x) {
+            ours[*place] = *x;
+        }
+        let mut gradient = vec![f64::NAN; x.len()];
+        let value = evaluator.gradient(&ours, &mut gradient);
+        let alone = evaluator.log_density(&ours);
+        if (value - alone).abs() > 1e-12 * value.abs() {
+            return Err(format!("{model}: the density is {alone} alone and {value} with its gradient"));
+        }
+        let constant = *offset.get_or_insert(lp - value);
+        if (lp - value - constant).abs() > 1e-9 * (1.0 + lp.abs()) || value.is_nan() {
+            return Err(format!("{model}: log density {value}, Stan's {lp}, constant {constant}"));
+        }
+        let scale = grad.iter().fold(1.0f64, |m, g| m.max(g.abs()));
+        for ((place, g), name) in places.iter().zip(&grad).zip(&names) {
+            let ours = gradient[*place];
+            if (ours - g).abs() > 1e-9 * (g.abs() + 1e-3 * scale) || ours.is_nan() {
+                return Err(format!("{model}: derivative by {name} {ours}, Stan's {g}"));
+            }
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn gradients_agree_with_stan() {
+    let mut wrong = Vec::new();
+    for (model, data) in [
+        ("eight_schools", "eight_schools"),
+        ("gmm", "gmm_k3"),
+        ("gp", "gp_100"),
+        ("gp", "gp_200"),
+        ("hmm", "hmm_100"),
+        ("hmm", "hmm_1000"),
+        ("hpois", "hpois"),
+        ("logreg", "logreg_1k_25"),
+        ("logreg_loop", "logreg_1k_25"),
+        ("radon_syn", "radon_syn"),
+    ] {
+        let reference = format!("{}__{data}.json", model.trim_end_matches("_loop"));
+        let (model, data) = (format!("benches/gradients/{model}.borel"), format!("benches/gradients/{data}.json"));
+        wrong.extend(compare(&model, &data, &reference).err());
+    }
+    let mut folders: Vec<PathBuf> =
+        std::fs::read_dir(programs::root("tests/posteriordb")).unwrap().map(|e| e.unwrap().path()).collect();
+    folders.retain(|path| path.is_dir());
+    folders.sort();
+    let mut compared = 0;
+    for folder in folders {
+        let name = folder.file_name().unwrap().to_string_lossy().into_owned();
+        if NOT_ALIKE.contains(&name.as_str()) {
+            continue;
+        }
+        let (model, data) =
+            (format!("tests/posteriordb/{name}/model.borel"), format!("tests/posteriordb/{name}/data.json"));
+        let reference = format!("posteriordb__{name}.json");
+        if programs::root("tests/density").join(&reference).exists() {
+            compared += 1;
+            wrong.extend(compare(&model, &data, &reference).err());
+        } else {
+            wrong.extend(view(&model, &data).err());
+        }
+    }
+    assert!(compared >= 9, "{compared}");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Every model of a folder of programs: its view, or why it has none.
+fn every_view(folder: &str, f: &mut dyn FnMut(&str, Result<DensityView, String>)) {
+    for path in programs::programs(folder) {
+        let (mut session, file) = match programs::load(&path, 1, None) {
+            Ok(loaded) => loaded,
+            // Oracles without data of their own are not asked.
+            Err(message) => {
+                assert!(folder == "tests/oracles", "{message}");
+                continue;
+            }
+        };
+        if session.prepare(&file).is_err() {
+            continue;
+        }
+        for model in session.models(&file) {
+            let name = format!("{}:{}", programs::stem(&path), model.name);
+            let view = session.density(&file, Some(model.name.as_str()));
+            f(&name, view.map_err(|failure| session.render_failure(&failure, false)));
+        }
+    }
+}
+
+/// The derivative by differences, extrapolated.
+fn differences(at: &mut dyn FnMut(f64) -> f64) -> f64 {
+    let mut d = |h: f64| (at(h) - at(-h)) / (2.0 * h);
+    let h = 1e-3;
+    (64.0 * d(h / 4.0) - 20.0 * d(h / 2.0) + d(h)) / 45.0
+}
+
+#[test]
+fn array_code_agrees_with_the_machine() {
+    let (mut wrong, mut compared, mut refused) = (Vec::new(), 0, Vec::new());
+    for folder in ["examples", "tests/oracles", "tests/density/programs"] {
+        every_view(folder, &mut |name, view| {
+            let view = match view {
+                Ok(view) => view,
+                Err(reason) => {
+                    refused.push(format!("{name}: {reason}"));
+                    return;
+                }
+            };
+            compared += 1;
+            let mut evaluator = view.evaluator();
+            let mut random = borel::model::Production(borel::value::Generator::new(5));
+            for _ in 0..3 {
+                let x: Vec<f64> = view.initial(&mut random).unwrap().iter().map(|x| 0.5 * x).collect();
+                let machine = match view.density_by_machine(&x) {
+                    Ok(density) => density,
+                    Err(fault) if fault.kind == borel::value::fault::FaultKind::Domain => f64::NEG_INFINITY,
+                    Err(fault) => {
+                        wrong.push(format!("{name}: {fault}"));
+                        return;
+                    }
+                };
+                let ours = evaluator.log_density(&x);
+                if !(ours == machine || (ours - machine).abs() <= 1e-11 * (1.0 + machine.abs())) {
+                    wrong.push(format!("{name}: density {ours}, the machine's {machine}"));
+                    return;
+                }
+                if !machine.is_finite() {
+                    continue;
+                }
+                let mut gradient = vec![0.0; x.len()];
+                assert_eq!(evaluator.gradient(&x, &mut gradient).to_bits(), {
+                    // The same point again gives the same bits.
+                    let mut again = vec![0.0; x.len()];
+                    let value = evaluator.gradient(&x, &mut again);
+                    assert_eq!(gradient, again);
+                    value.to_bits()
+                });
+                let scale = gradient.iter().fold(1.0f64, |m, g| m.max(g.abs())) + machine.abs();
+                for k in 0..x.len().min(40) {
+                    let numeric = differences(&mut |h| {
+                        let mut moved = x.clone();
+                        moved[k] += h;
+                        evaluator.log_density(&moved)
+                    });
+                    if (numeric - gradient[k]).abs() > 1e-7 * scale {
+                        let place = &view.coordinates()[k];
+                        wrong.push(format!("{name}: derivative by {place} {}, by differences {numeric}", gradient[k]));
+                        return;
+                    }
+                }
+            }
+        });
+    }
+    let unexpected: Vec<&String> = refused
+        .iter()
+        .filter(|r| {
+            !r.contains("is discrete") && !REFUSED.iter().any(|(name, why)| r.starts_with(name) && r.contains(why))
+        })
+        .collect();
+    wrong.extend(unexpected.into_iter().cloned());
+    assert!(compared >= 35, "{compared}");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
