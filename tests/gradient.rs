@@ -112,7 +112,7 @@ fn check(name: &str, draws: &[Vec<Vec<f64>>], coordinate: usize, mean: f64, vari
 
 fn run(name: &str, density: &Known, options: Options) -> Vec<Vec<Vec<f64>>> {
     let mut random = Production(Generator::new(11));
-    let posterior = sample(name, density, options, &mut random).unwrap();
+    let posterior = sample(name, density, options, &|| 0.0, &mut random).unwrap();
     let reals = |value: &Value| match value {
         Value::Reals(xs) => xs.to_vec(),
         other => panic!("{other:?}"),
@@ -167,7 +167,7 @@ fn steps_too_long_diverge_and_are_reported() {
     let moves = Moves::NoUTurn { depth: 10 };
     let options =
         Options { moves, draws: 1000, warmup: 500, chains: 4, target: 0.6, shape: Shape::Diagonal, all: false };
-    let posterior = sample("nuts", &known, options, &mut Production(Generator::new(3))).unwrap();
+    let posterior = sample("nuts", &known, options, &|| 0.0, &mut Production(Generator::new(3))).unwrap();
     let text: Vec<String> = posterior.warnings.iter().map(|warning| warning.text()).collect();
     assert!(text.iter().any(|text| text.contains("diverged")), "{text:?}");
 }
@@ -180,7 +180,7 @@ fn a_density_that_is_nowhere_finite_says_so() {
     let known = Known::new(1, nowhere);
     let moves = Moves::NoUTurn { depth: 10 };
     let options = Options { moves, draws: 10, warmup: 10, chains: 1, target: 0.8, shape: Shape::Diagonal, all: false };
-    let fault = sample("nuts", &known, options, &mut Production(Generator::new(3))).unwrap_err();
+    let fault = sample("nuts", &known, options, &|| 0.0, &mut Production(Generator::new(3))).unwrap_err();
     assert!(fault.message.contains("in the last, the density was zero"), "{}", fault.message);
 }
 
@@ -193,7 +193,7 @@ fn an_improper_density_says_so() {
     let known = Known::new(1, flat);
     let moves = Moves::NoUTurn { depth: 10 };
     let options = Options { moves, draws: 10, warmup: 10, chains: 1, target: 0.8, shape: Shape::Diagonal, all: false };
-    let fault = sample("nuts", &known, options, &mut Production(Generator::new(3))).unwrap_err();
+    let fault = sample("nuts", &known, options, &|| 0.0, &mut Production(Generator::new(3))).unwrap_err();
     assert!(fault.message.contains("improper"), "{}", fault.message);
 }
 

@@ -25,7 +25,7 @@ impl Session {
         let start = Start::Func(code.entry);
         let limits = self.options.limits;
         let model = Model { code: Arc::clone(&code), start, host, limits, record: false };
-        let plan = plan::plan(&model);
+        let plan = plan::full(&model);
         let mut out = String::new();
         let _ = writeln!(out, "model {}\n", info.name);
         let mut rows: Vec<[String; 5]> = Vec::new();
@@ -101,7 +101,7 @@ impl Session {
         let _ = writeln!(
             out,
             "\ninfer takes {}",
-            plan.reason(Some(plan.not_enumerable()).filter(|_| !plan.enumerable).as_deref())
+            plan.reason(plan.sampler(), Some(plan.not_enumerable()).filter(|_| !plan.enumerable).as_deref())
         );
         Ok(out)
     }

@@ -1,6 +1,6 @@
 //! Joins the functions that `infer/` declares to their code: what a program calls of the host is run here.
 
-use super::{plan, populations};
+use super::{gradients, plan, populations};
 use crate::exec::machine::{Code, Limits};
 use crate::exec::view::branching::BranchingView;
 use crate::exec::view::forward::ForwardView;
@@ -51,10 +51,14 @@ impl DriverHost {
 
     /// A posterior as a value, if it is whole or a part will do.
     fn whole(&self, posterior: Posterior) -> Result<Value, Fault> {
+        self.partly(host(posterior))
+    }
+
+    fn partly(&self, value: Value) -> Result<Value, Fault> {
         if !self.partial.load(Ordering::Relaxed) {
             interrupt::stop_if_interrupted()?;
         }
-        Ok(host(posterior))
+        Ok(value)
     }
 }
 
@@ -78,14 +82,16 @@ impl Host for DriverHost {
                 exactly(&model, args.count()?)
             }
             "sampler_for" => {
-                let plan = plan::plan(&self.model(code, args.value())?);
+                let plan = plan::full(&self.model(code, args.value())?);
                 Ok(Value::string(plan.sampler()))
             }
             "chosen" => {
                 let mut posterior: Posterior = args.object()?;
-                let plan = plan::plan(&self.model(code, args.value())?);
+                let model = self.model(code, args.value())?;
+                let settled = posterior.exact || posterior.method == "nuts";
+                let plan = if settled { plan::plan(&model) } else { plan::full(&model) };
                 let why_not = args.value().to_string();
-                posterior.reason = Some(plan.reason(Some(&*why_not).filter(|why| !why.is_empty())));
+                posterior.reason = Some(plan.reason(&posterior.method, Some(&*why_not).filter(|why| !why.is_empty())));
                 Ok(host(posterior))
             }
             "importance" => {
@@ -106,10 +112,16 @@ impl Host for DriverHost {
                 let options = mh::Options { draws, warmup, chains, steps, all, tries: 10_000 };
                 self.whole(mh::mh(&TracedView::new(model), options, &|| self.world.now(), random)?)
             }
-            _ => match populations::call(args, all, |closure| self.model(code, closure), random)? {
-                Some(value) => Ok(value),
-                None => Err(Fault::internal(format!("no function of the host is called `{name}`"))),
-            },
+            _ => {
+                let model = |closure| self.model(code, closure);
+                if let Some(value) = populations::call(args, all, model, random)? {
+                    return Ok(value);
+                }
+                match gradients::call(args, all, model, &|| self.world.now(), random)? {
+                    Some(value) => self.partly(value),
+                    None => Err(Fault::internal(format!("no function of the host is called `{name}`"))),
+                }
+            }
         }
     }
 
@@ -189,10 +201,30 @@ impl Args {
     }
 
     /// A whole number, or none for −1.
-    fn optional_count(&mut self) -> Result<Option<usize>, Fault> {
+    pub(super) fn optional_count(&mut self) -> Result<Option<usize>, Fault> {
         let name = self.name;
         let n = self.value().as_int().ok_or_else(|| Fault::internal(format!("`{name}` takes a whole number here")))?;
         Ok((n >= 0).then_some(n as usize))
+    }
+
+    /// A number between 0 and 1, both excluded.
+    pub(super) fn share(&mut self) -> Result<f64, Fault> {
+        let name = self.name;
+        let x = self.real()?;
+        if x > 0.0 && x < 1.0 {
+            return Ok(x);
+        }
+        Err(Fault::error(format!("`{name}` takes an acceptance rate between 0 and 1, found {}", Value::Real(x))))
+    }
+
+    /// A number above 0.
+    pub(super) fn positive(&mut self) -> Result<f64, Fault> {
+        let name = self.name;
+        let x = self.real()?;
+        if x > 0.0 && x.is_finite() {
+            return Ok(x);
+        }
+        Err(Fault::error(format!("`{name}` takes a number above 0 here, found {}", Value::Real(x))))
     }
 
     pub(super) fn scheme(&mut self) -> Result<Resampler, Fault> {

@@ -5,6 +5,7 @@ mod density;
 mod explain;
 pub mod face;
 mod facts;
+mod gradients;
 pub mod host;
 pub mod library;
 pub mod methods;

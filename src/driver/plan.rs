@@ -20,15 +20,19 @@ pub struct Plan {
     /// A choice that cannot be drawn, such as one from `Flat`.
     pub improper: Option<String>,
     pub choices: usize,
+    /// The density can be differentiated; or why not, where that was asked.
+    pub gradient: Option<Result<(), String>>,
 }
 
 impl Plan {
     /// The sampling method.
     pub fn sampler(&self) -> &'static str {
-        if self.improper.is_some() {
-            "mh"
-        } else if self.unconditioned {
+        if self.unconditioned && self.improper.is_none() {
             "importance"
+        } else if matches!(self.gradient, Some(Ok(()))) {
+            "nuts"
+        } else if self.improper.is_some() {
+            "mh"
         } else if self.sequential {
             "smc"
         } else {
@@ -44,21 +48,36 @@ impl Plan {
         }
     }
 
-    /// Why the method was chosen; `why_not` says why there is no exact answer.
-    pub fn reason(&self, why_not: Option<&str>) -> String {
+    /// Why a method was chosen; `why_not` says why there is no exact answer.
+    pub fn reason(&self, method: &str, why_not: Option<&str>) -> String {
         let not_exact = match why_not {
             None => return "enumerate: every choice is finite or countable, so the answer is exact".into(),
             Some(why) if self.enumerable => format!("enumeration was given up ({why}); "),
             Some(why) => format!("{why}; "),
         };
-        match self.sampler() {
+        let no_gradient = match &self.gradient {
+            Some(Err(why)) => format!("{why}; "),
+            _ => String::new(),
+        };
+        match method {
             "importance" => format!("importance: {not_exact}nothing is observed, so independent runs are draws"),
+            "nuts" => format!("nuts: {not_exact}the density has a gradient, which the No-U-Turn sampler follows"),
             "smc" => format!(
-                "smc: {not_exact}choices and observations alternate along a sequence, which a particle filter follows"
+                "smc: {not_exact}{no_gradient}choices and observations alternate along a sequence, which a particle filter follows"
             ),
-            _ => format!("mh: {not_exact}single-site Metropolis-Hastings works for every model"),
+            _ => format!("mh: {not_exact}{no_gradient}single-site Metropolis-Hastings works for every model"),
         }
     }
+}
+
+/// Looks at the program of a model, and whether its density has a gradient.
+pub fn full(model: &Model) -> Plan {
+    let mut plan = plan(model);
+    if plan.continuous.is_some() {
+        let view = super::gradients::view(model.clone(), false);
+        plan.gradient = Some(view.map(|_| ()).map_err(|fault| fault.message));
+    }
+    plan
 }
 
 /// Looks at the program of a model.

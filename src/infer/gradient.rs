@@ -4,18 +4,46 @@
 //! of a chain is apart from what a transition tells about it.
 
 use super::enumerate::named_record;
-use super::importance::names_of;
+use super::importance::{names_of, note_interrupt};
 use super::kit::hamiltonian::Point;
 use super::kit::metric::Metric;
 use super::kit::step_size::{DualAveraging, first_guess};
 use super::kit::trajectory::{Trajectory, Transition};
 use super::kit::warmup::{Shape, Warmup};
+use super::{Contract, Row};
 use crate::model::density::Density;
 use crate::model::{Production, Random};
 use crate::posterior::convergence::e_bfmi;
 use crate::posterior::{Chain, Info, Posterior, Warning};
+use crate::value::fault::FaultKind;
+use crate::value::interrupt::{interrupted, stop_if_interrupted};
 use crate::value::{Fault, Value};
 use rayon::prelude::*;
+
+pub(super) const ROWS: &[Row] = &[
+    Row {
+        signature: "fn nuts(model: () ~> a, draws: Int = 1000, warmup: Int = -1, chains: Int = 4, target: Real = 0.8, max_depth: Int = 10, metric: String = \"diagonal\") ~> Posterior<a>",
+        doc: "The No-U-Turn sampler: Hamiltonian trajectories of a length that adapts to the posterior. For models whose choices are \
+              continuous, or finite and summed out. The step size aims at the acceptance rate `target`; a `metric` is `diagonal` or `dense`. \
+              Hoffman and Gelman 2014; Betancourt 2017.\n\
+              example: abs(mean(nuts(() => sample(Normal(3, 0.1)), draws = 500, chains = 2)) - 3) < 0.1",
+        contract: Contract::Invariant,
+    },
+    Row {
+        signature: "fn hmc(model: () ~> a, draws: Int = 1000, warmup: Int = -1, chains: Int = 4, time: Real = 1.5, target: Real = 0.8, metric: String = \"diagonal\") ~> Posterior<a>",
+        doc: "Hamiltonian Monte Carlo with trajectories of a mean duration `time`, in units of the metric. Durations vary at random, so that \
+              no period of the posterior is met. Duane, Kennedy, Pendleton and Roweth 1987; Neal 2011.\n\
+              example: abs(mean(hmc(() => sample(Normal(3, 0.1)), draws = 500, chains = 2)) - 3) < 0.1",
+        contract: Contract::Invariant,
+    },
+    Row {
+        signature: "fn mala(model: () ~> a, draws: Int = 1000, warmup: Int = -1, chains: Int = 4, target: Real = 0.57, metric: String = \"diagonal\") ~> Posterior<a>",
+        doc: "The Metropolis-adjusted Langevin algorithm: one step along the gradient with noise at a time. \
+              Roberts and Tweedie 1996; Roberts and Rosenthal 1998 for the acceptance rate.\n\
+              example: abs(mean(mala(() => sample(Normal(3, 0.1)), draws = 2000, chains = 2)) - 3) < 0.1",
+        contract: Contract::Invariant,
+    },
+];
 
 /// How a transition moves.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -122,6 +150,7 @@ impl<D: Density> Sampler<D> {
         let mut search = DualAveraging::new(self.step, options.target);
         let mut warmup = Warmup::new(dim, options.warmup, options.shape);
         for _ in 0..options.warmup {
+            stop_if_interrupted()?;
             self.step = search.current();
             let transition = self.transition(random)?;
             search.learn(transition.acceptance);
@@ -146,15 +175,28 @@ impl<D: Density> Sampler<D> {
 /// What a chain gave.
 struct Ran {
     chain: Chain,
+    /// Spent on warm-up and on draws.
+    seconds: (f64, f64),
     divergences: usize,
     deepest: usize,
     gradients: u64,
     step: f64,
 }
 
-fn run_chain<D: Density>(density: &D, options: &Options, random: &mut dyn Random) -> Result<Ran, Fault> {
+/// Tells the time in seconds.
+type Clock<'c> = &'c (dyn Fn() -> f64 + Sync);
+
+/// Runs a chain; where the user interrupts, as far as it came.
+fn run_chain<D: Density>(
+    density: &D,
+    options: &Options,
+    clock: Clock<'_>,
+    random: &mut dyn Random,
+) -> Result<Ran, Fault> {
+    let begun = clock();
     let mut sampler = Sampler::start(density, options.moves, random)?;
     sampler.warm_up(options, random)?;
+    let warm = clock();
     let most = if let Moves::NoUTurn { depth } = options.moves { depth as u32 } else { u32::MAX };
     let (mut divergences, mut deepest) = (0, 0);
     let mut chain = Chain::default();
@@ -162,6 +204,9 @@ fn run_chain<D: Density>(density: &D, options: &Options, random: &mut dyn Random
     let names = ["lp__", "accept_stat__", "stepsize__", "treedepth__", "n_leapfrog__", "divergent__", "energy__"];
     let mut stats: Vec<Vec<f64>> = vec![Vec::with_capacity(options.draws); names.len()];
     for _ in 0..options.draws {
+        if interrupted() && !chain.draws.is_empty() {
+            break;
+        }
         let told = sampler.transition(random)?;
         divergences += usize::from(told.divergent);
         deepest += usize::from(told.depth >= most);
@@ -184,30 +229,43 @@ fn run_chain<D: Density>(density: &D, options: &Options, random: &mut dyn Random
     }
     chain.named = options.all.then_some(named);
     chain.stats = names.iter().map(|name| (*name).to_string()).zip(stats).collect();
-    Ok(Ran { chain, divergences, deepest, gradients: sampler.gradients, step: sampler.step })
+    let seconds = (warm - begun, clock() - warm);
+    Ok(Ran { chain, seconds, divergences, deepest, gradients: sampler.gradients, step: sampler.step })
 }
 
-/// Runs chains; each has a stream of its own, so that threads change nothing.
+/// Runs chains; each has a stream of its own, so that threads change nothing. Where the user interrupts, those that have draws are kept.
 pub fn sample<D: Density>(
     method: &str,
     density: &D,
     options: Options,
+    clock: Clock<'_>,
     random: &mut dyn Random,
 ) -> Result<Posterior, Fault> {
     let Some(generator) = random.generator() else {
         return Err(Fault::error(format!("`{method}` draws from continuous distributions and cannot be enumerated")));
     };
     let streams = generator.streams();
-    let ran: Vec<Ran> = (0..options.chains)
-        .into_par_iter()
-        .map(|k| run_chain(density, &options, &mut Production(streams.number(k as u64))))
-        .collect::<Result<_, _>>()?;
+    let one = |k: usize| run_chain(density, &options, clock, &mut Production(streams.number(k as u64)));
+    let results: Vec<Result<Ran, Fault>> = (0..options.chains).into_par_iter().map(one).collect();
+    let mut ran = Vec::new();
+    let mut interrupt = None;
+    for result in results {
+        match result {
+            Err(fault) if fault.kind == FaultKind::Interrupted => interrupt = Some(fault),
+            result => ran.push(result?),
+        }
+    }
+    if let (true, Some(fault)) = (ran.is_empty(), interrupt) {
+        return Err(fault);
+    }
+    let seconds = ran.iter().fold((0.0, 0.0), |sum, one| (sum.0 + one.seconds.0, sum.1 + one.seconds.1));
     let draws = options.draws * options.chains;
     let divergences: usize = ran.iter().map(|one| one.divergences).sum();
     let deepest: usize = ran.iter().map(|one| one.deepest).sum();
     let gradients: u64 = ran.iter().map(|one| one.gradients).sum();
     let steps: Vec<f64> = ran.iter().map(|one| one.step).collect();
     let mut posterior = Posterior::new("", method, ran.into_iter().map(|one| one.chain).collect());
+    (posterior.seconds.warmup, posterior.seconds.sampling) = seconds;
     posterior.info.push(("divergences".into(), Info::Count(divergences as u64)));
     posterior.info.push(("gradient_evaluations".into(), Info::Count(gradients)));
     posterior.info.push(("step_size".into(), Info::Numbers(steps)));
@@ -230,5 +288,6 @@ pub fn sample<D: Density>(
             posterior.warnings.push(Warning::Ebfmi { chain, value });
         }
     }
+    note_interrupt(&mut posterior, draws);
     Ok(posterior)
 }

@@ -61,7 +61,16 @@ impl Row {
 }
 
 /// All declarations, by file.
-const ROWS: &[&[Row]] = &[enumerate::ROWS, importance::ROWS, rejection::ROWS, mh::ROWS, population::ROWS, chains::ROWS];
+const ROWS: &[&[Row]] = &[
+    enumerate::ROWS,
+    importance::ROWS,
+    rejection::ROWS,
+    mh::ROWS,
+    population::ROWS,
+    chains::ROWS,
+    gradient::ROWS,
+    normal_fit::ROWS,
+];
 
 /// All declarations, in the order in which they are listed.
 pub fn rows() -> impl Iterator<Item = &'static Row> {

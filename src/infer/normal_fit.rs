@@ -5,12 +5,39 @@ use super::enumerate::named_record;
 use super::importance::names_of;
 use super::kit::lbfgs::{self, Climb};
 use super::kit::metric::dot;
+use super::{Contract, Row};
 use crate::model::Random;
 use crate::model::density::{Density, Evaluate};
 use crate::posterior::smoothing::smooth;
 use crate::posterior::{Chain, Info, Posterior, Warning, log_sum_exp};
 use crate::value::{Fault, Generator, Value};
 use rand_distr::{Distribution, StandardNormal};
+
+pub(super) const ROWS: &[Row] = &[
+    Row {
+        signature: "fn laplace(model: () ~> a, draws: Int = 1000) ~> Posterior<a>",
+        doc: "Laplace's approximation: draws of the normal distribution with the mode and the curvature of the posterior there, in the \
+              unconstrained space; exact where the posterior is normal. Gives an approximate evidence. Pareto k says how good it is. \
+              Tierney and Kadane 1986.\n\
+              example: abs(mean(laplace(() => sample(Normal(3, 0.1)))) - 3) < 0.1",
+        contract: Contract::Biased,
+    },
+    Row {
+        signature: "fn pathfinder(model: () ~> a, draws: Int = 1000, paths: Int = 4) ~> Posterior<a>",
+        doc: "Pathfinder: normal approximations along the way to a mode, of which that with the highest evidence bound is kept, one for each \
+              of several paths; their draws are weighted by smoothed importance. Quick. Zhang, Carpenter, Gelman and Vehtari 2022.\n\
+              example: abs(mean(pathfinder(() => sample(Normal(3, 0.1)))) - 3) < 0.1",
+        contract: Contract::Biased,
+    },
+    Row {
+        signature: "fn vi(model: () ~> a, draws: Int = 1000, family: String = \"mean_field\", steps: Int = 20000, batch: Int = 4) ~> Posterior<a>",
+        doc: "Variational inference: the normal distribution in the unconstrained space, of family `mean_field` or `full_rank`, that is nearest \
+              to the posterior in the reverse Kullback-Leibler divergence, by at most `steps` steps with `batch` draws each. Pareto k says \
+              how good it is. Kucukelbir, Tran, Ranganath, Gelman and Blei 2017.\n\
+              example: abs(mean(vi(() => sample(Normal(3, 0.1)))) - 3) < 0.1",
+        contract: Contract::Biased,
+    },
+];
 
 /// A normal distribution: its mean and the lower factor L of its covariance L Lᵀ.
 #[derive(Clone, Debug, PartialEq)]
