@@ -1,6 +1,7 @@
 //! The models of posteriordb with their data: each checks, binds its data and can be drawn from.
 //!
-//! Whether the draws agree with the reference draws is asked of the gradient samplers, for which these posteriors are meant.
+//! Gradient sampling must agree with the reference draws: mean and standard deviation of every parameter, within five standard errors of
+//! the difference.
 
 #[path = "support/programs.rs"]
 #[allow(dead_code, reason = "each test file uses a part")]
@@ -98,4 +99,62 @@ fn every_model_moves_by_metropolis_hastings() {
 fn models_with_proper_priors_run_forward() {
     let folders = folders().into_iter().filter(|folder| PROPER.contains(&name(folder).as_str())).collect();
     run(folders, "importance", &[("draws", "200")]);
+}
+
+/// Models on which gradient sampling is quick enough for a test.
+const QUICK: &[&str] = &[
+    "arK-arK",
+    "earnings-earn_height",
+    "earnings-logearn_interaction_z",
+    "eight_schools-eight_schools_noncentered",
+    "gp_pois_regr-gp_regr",
+    "kidiq-kidscore_momiq",
+    "kidiq_with_mom_work-kidscore_mom_work",
+    "mesquite-logmesquite",
+    "mesquite-logmesquite_logvolume",
+    "sblrc-blr",
+];
+
+/// The parameters whose mean or standard deviation is off, with z.
+fn disagreements(folder: &std::path::Path, posterior: &Posterior) -> Vec<String> {
+    let text = std::fs::read_to_string(folder.join("reference.json")).expect("the reference can be read");
+    let json: serde_json::Value = serde_json::from_str(&text).expect("the reference is JSON");
+    let known = json["parameters"].as_object().expect("parameters by name").values();
+    let summaries = posterior.report(false).summaries;
+    let mut wrong = Vec::new();
+    for (parameter, known) in reference_names(folder).into_iter().zip(known) {
+        let Some(found) = summaries.iter().find(|summary| summary.name == parameter) else {
+            wrong.push(format!("{}: {parameter} is not among the variables", name(folder)));
+            continue;
+        };
+        let known = |key: &str| known[key].as_f64().expect("a number");
+        let sd = known("sd");
+        for (what, difference, error) in
+            [("mean", found.mean - known("mean"), found.mcse_mean), ("sd", found.sd - sd, found.mcse_sd)]
+        {
+            // The reference has an error of its own: of 10,000 draws.
+            let z = difference / error.hypot(sd / 100.0);
+            // An error of a fifth of the deviation would hide what is wrong.
+            if z.is_nan() || z.abs() > 5.0 || error > 0.2 * sd {
+                wrong.push(format!("{}: the {what} of {parameter} is off: z {z:.1}, error {error}", name(folder)));
+            }
+        }
+    }
+    wrong
+}
+
+#[test]
+fn gradient_sampling_agrees_with_the_reference_draws() {
+    let folders: Vec<PathBuf> = folders().into_iter().filter(|folder| QUICK.contains(&name(folder).as_str())).collect();
+    assert_eq!(folders.len(), QUICK.len());
+    let result = |folder: &PathBuf| {
+        let program = programs::load(&folder.join("model.borel"), 1, Some(&folder.join("data.json")));
+        let inferred = program.and_then(|mut program| programs::infer(&mut program, None, Some("nuts"), &[]));
+        match inferred {
+            Err(message) => vec![format!("{}: {message}", name(folder))],
+            Ok(inferred) => disagreements(folder, &inferred.posterior),
+        }
+    };
+    let wrong: Vec<String> = folders.par_iter().flat_map(result).collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

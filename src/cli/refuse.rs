@@ -34,13 +34,7 @@ const METHODS: &[(&str, &str)] = &[
     ("ibis", "smc"),
     ("gibbs", "mh"),
     ("parallel_tempering", "mh"),
-    ("hmc", "mh"),
-    ("nuts", "mh"),
-    ("mala", "mh"),
     ("sgld", "mh"),
-    ("vi", "mh"),
-    ("laplace", "mh"),
-    ("pathfinder", "mh"),
     ("map_estimate", "mh"),
 ];
 

@@ -131,7 +131,7 @@ impl Warning {
             }
             Warning::NanWeights { .. } => "look for log of a negative number, inf - inf or 0 / 0 in the model",
             Warning::Divergences { .. } => {
-                "raise the target acceptance (--opt target_accept=0.95), or write hierarchical parameters as mu + tau * z with z ~ Normal(0, 1)"
+                "raise the target acceptance (--opt target=0.95), or write hierarchical parameters as mu + tau * z with z ~ Normal(0, 1)"
             }
             Warning::TreeDepth { .. } => {
                 "raise --opt max_depth=12, or bring parameters to a common scale; results are valid but slow"
