@@ -62,7 +62,7 @@ impl Subject {
         // A first argument without a name is the first parameter after the model.
         let first = arguments.split(',').next().is_some_and(|first| !first.trim().is_empty() && !first.contains('='));
         let size = SIZES.iter().find(|size| parameters.iter().any(|name| name == *size));
-        let size = size.filter(|size| !given(size) && !(first && parameters.get(1).is_some_and(|name| name == **size)));
+        let size = size.filter(|size| !(given(size) || first && parameters.get(1).is_some_and(|name| name == **size)));
         Ok(Subject {
             text: text.into(),
             name: name.into(),
