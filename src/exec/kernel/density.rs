@@ -107,3 +107,52 @@ impl Evaluator {
         Evaluator::total(&self.gradient, self.code.conditions)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::axis::Axis;
+    use super::super::graph::{Graph, Op, Reduction};
+    use super::*;
+
+    /// `sum over i of log(1 + exp(a[i] w[i] + b)) - sum over k of x[k]^2`, over enough elements for several blocks and a rest.
+    fn program(n: usize) -> (Traced, Vec<f64>) {
+        let mut graph = Graph::default();
+        let axis = Axis { extent: n as u32, level: 0 };
+        let w: Vec<f64> = (0..n).map(|k| (k as f64 * 0.37).sin()).collect();
+        let data = graph.array(Arc::new(w.clone()), vec![axis]);
+        let a = graph.insert(Op::Input(0), Vec::new(), vec![axis]);
+        let b = graph.insert(Op::Input(n as u32), Vec::new(), Vec::new());
+        let product = graph.mul(a, data);
+        let eta = graph.add(product, b);
+        let terms = graph.prim("log1p_exp", &[eta]);
+        let sum = graph.reduce(Reduction::Sum, terms, axis);
+        let squares = graph.contract(a, a, &[axis]);
+        let density = graph.sub(sum, squares);
+        let jacobian = graph.scalar(0.0);
+        let traced = Traced { graph, density, jacobian, conditions: Vec::new(), choices: Vec::new(), dim: n + 1 };
+        (traced, w)
+    }
+
+    #[test]
+    fn wide_and_plain_code_give_the_same_bits_and_the_right_ones() {
+        for n in [1, 3, 255, 256, 257, 1030] {
+            let (mut traced, w) = program(n);
+            let code = compile(&mut traced).expect("the graph has code");
+            let x: Vec<f64> = (0..=n).map(|k| (k as f64 * 0.11).cos()).collect();
+            let (mut wide, mut plain) = (vec![0.0; n + 1], vec![0.0; n + 1]);
+            let value = code.evaluator().gradient(&x, &mut wide);
+            assert_eq!(value.to_bits(), code.portable().gradient(&x, &mut plain).to_bits());
+            assert!(wide.iter().zip(&plain).all(|(a, b)| a.to_bits() == b.to_bits()));
+            let eta = |k: usize| x[k] * w[k] + x[n];
+            let right: f64 = (0..n).map(|k| eta(k).exp().ln_1p() - x[k] * x[k]).sum();
+            assert!((value - right).abs() < 1e-13 * n as f64, "{value} {right}");
+            let logistic = |k: usize| 1.0 / (1.0 + (-eta(k)).exp());
+            for k in 0..n {
+                let right = w[k] * logistic(k) - 2.0 * x[k];
+                assert!((wide[k] - right).abs() < 1e-14 * 4.0, "{} {right}", wide[k]);
+            }
+            let right: f64 = (0..n).map(logistic).sum();
+            assert!((wide[n] - right).abs() < 1e-13 * n as f64);
+        }
+    }
+}
