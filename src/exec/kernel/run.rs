@@ -204,7 +204,12 @@ enum Arg<'a> {
 #[inline(always)]
 fn map1(to: &mut [f64], a: Arg<'_>, f: impl Fn(f64) -> f64) {
     match a {
-        Arg::Each(a) => to.iter_mut().zip(a).for_each(|(to, a)| *to = f(*a)),
+        // A loop, not `for_each`, so that all of it becomes part of the wide code.
+        Arg::Each(a) => {
+            for (to, a) in to.iter_mut().zip(a) {
+                *to = f(*a);
+            }
+        }
         Arg::Same(a) => to.fill(f(a)),
     }
 }
@@ -212,9 +217,21 @@ fn map1(to: &mut [f64], a: Arg<'_>, f: impl Fn(f64) -> f64) {
 #[inline(always)]
 fn map2(to: &mut [f64], a: Arg<'_>, b: Arg<'_>, f: impl Fn(f64, f64) -> f64) {
     match (a, b) {
-        (Arg::Each(a), Arg::Each(b)) => to.iter_mut().zip(a).zip(b).for_each(|((to, a), b)| *to = f(*a, *b)),
-        (Arg::Each(a), Arg::Same(b)) => to.iter_mut().zip(a).for_each(|(to, a)| *to = f(*a, b)),
-        (Arg::Same(a), Arg::Each(b)) => to.iter_mut().zip(b).for_each(|(to, b)| *to = f(a, *b)),
+        (Arg::Each(a), Arg::Each(b)) => {
+            for ((to, a), b) in to.iter_mut().zip(a).zip(b) {
+                *to = f(*a, *b);
+            }
+        }
+        (Arg::Each(a), Arg::Same(b)) => {
+            for (to, a) in to.iter_mut().zip(a) {
+                *to = f(*a, b);
+            }
+        }
+        (Arg::Same(a), Arg::Each(b)) => {
+            for (to, b) in to.iter_mut().zip(b) {
+                *to = f(a, *b);
+            }
+        }
         (Arg::Same(a), Arg::Same(b)) => to.fill(f(a, b)),
     }
 }
