@@ -4,9 +4,8 @@ use super::{gradients, plan, populations};
 use crate::exec::machine::{Code, Limits};
 use crate::exec::view::branching::BranchingView;
 use crate::exec::view::forward::ForwardView;
-use crate::exec::view::traced::TracedView;
 use crate::exec::view::{Host, Model, Start};
-use crate::infer::{enumerate, importance, mh, rejection, resample::Resampler};
+use crate::infer::{enumerate, importance, rejection, resample::Resampler};
 use crate::model::Random;
 use crate::posterior::Posterior;
 use crate::source::world::Stream;
@@ -19,7 +18,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 /// Runs methods for programs, and passes on what they print.
 pub struct DriverHost {
-    world: Arc<dyn World>,
+    pub(super) world: Arc<dyn World>,
     limits: Limits,
     /// Where the program's own output goes.
     pub stream: Mutex<Stream>,
@@ -43,14 +42,19 @@ impl DriverHost {
         })
     }
 
+    /// Whether every named choice is kept.
+    pub(super) fn keeps_all(&self) -> bool {
+        self.all.load(Ordering::Relaxed)
+    }
+
     /// The model that a function without parameters is.
-    fn model(&self, code: &Arc<Code>, closure: Value) -> Result<Model, Fault> {
+    pub(super) fn model(&self, code: &Arc<Code>, closure: Value) -> Result<Model, Fault> {
         let host = self.itself.upgrade().ok_or_else(|| Fault::internal("the host of a running program is gone"))?;
         Ok(Model { code: Arc::clone(code), start: Start::Closure(closure), host, limits: self.limits, record: false })
     }
 
     /// A posterior as a value, if it is whole or a part will do.
-    fn whole(&self, posterior: Posterior) -> Result<Value, Fault> {
+    pub(super) fn whole(&self, posterior: Posterior) -> Result<Value, Fault> {
         self.partly(host(posterior))
     }
 
@@ -64,7 +68,7 @@ impl DriverHost {
 
 impl Host for DriverHost {
     fn call(&self, code: &Arc<Code>, name: Name, args: Vec<Value>, random: &mut dyn Random) -> Result<Value, Fault> {
-        let all = self.all.load(Ordering::Relaxed);
+        let all = self.keeps_all();
         let mut args = Args { name, values: args.into_iter() };
         let args = &mut args;
         match name.as_str() {
@@ -104,15 +108,10 @@ impl Host for DriverHost {
                 let (draws, bound, tries) = (args.count()?, args.real()?, args.count()? as u64);
                 self.whole(rejection::rejection(&mut ForwardView::new(model), draws, bound, tries, all, random)?)
             }
-            "mh" => {
-                let model = self.model(code, args.value())?;
-                let draws = args.count()?;
-                let warmup = args.optional_count()?.unwrap_or(draws / 2 + 100);
-                let (chains, steps) = (args.count()?, args.optional_count()?);
-                let options = mh::Options { draws, warmup, chains, steps, all, tries: 10_000 };
-                self.whole(mh::mh(&TracedView::new(model), options, &|| self.world.now(), random)?)
-            }
-            _ => {
+            other => {
+                if let Some(result) = self.call_kernels(code, other, args, random) {
+                    return result;
+                }
                 let model = |closure| self.model(code, closure);
                 if let Some(value) = populations::call(args, all, model, random)? {
                     return Ok(value);
@@ -184,6 +183,11 @@ pub(super) struct Args {
 impl Args {
     pub(super) fn value(&mut self) -> Value {
         self.values.next().unwrap_or_default()
+    }
+
+    /// Whether there is no further argument.
+    pub(super) fn is_done(&self) -> bool {
+        self.values.len() == 0
     }
 
     pub(super) fn real(&mut self) -> Result<f64, Fault> {

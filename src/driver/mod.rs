@@ -7,6 +7,7 @@ pub mod face;
 mod facts;
 mod gradients;
 pub mod host;
+mod kernels;
 pub mod library;
 pub mod methods;
 pub mod plan;

@@ -110,12 +110,7 @@ pub fn plan(model: &Model) -> Plan {
 
 /// Whether the model's value is `()`, so that its named choices are what is reported.
 pub fn returns_nothing(model: &Model) -> bool {
-    let func = match &model.start {
-        Start::Func(func) => *func,
-        Start::Closure(crate::value::Value::Closure(closure)) => closure.function,
-        Start::Closure(_) => return false,
-    };
-    model.code.funcs.get(func as usize).is_some_and(|func| func.result_type == Type::UNIT)
+    model.result_type() == Type::UNIT
 }
 
 /// Whether values of a type may be any real numbers.

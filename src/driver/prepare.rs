@@ -91,11 +91,7 @@ impl Reach<'_> {
             Value::Record(record) => record.fields.iter().for_each(|v| self.value(v)),
             Value::Variant(variant) => variant.fields.iter().for_each(|v| self.value(v)),
             Value::Values(items) => items.iter().for_each(|v| self.value(v)),
-            Value::Host(host) => {
-                if let Some(draws) = host.property("draws") {
-                    self.value(&draws);
-                }
-            }
+            Value::Host(host) => host.held().iter().for_each(|v| self.value(v)),
             _ => {}
         }
     }

@@ -4,16 +4,18 @@
 //! are compositions of these functions, written in the language in `stdlib/infer/`.
 
 pub mod chains;
+pub mod chain;
 pub mod enumerate;
 pub mod gradient;
 pub mod importance;
+pub mod kernel;
 pub mod kit;
-pub mod mh;
 pub mod normal_fit;
 pub mod population;
 pub mod proposal;
 pub mod rejection;
 pub mod resample;
+pub mod trace;
 
 /// What a building block promises. `borel validate` checks it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,20 +63,15 @@ impl Row {
 }
 
 /// All declarations, by file.
-const ROWS: &[&[Row]] = &[
-    enumerate::ROWS,
-    importance::ROWS,
-    rejection::ROWS,
-    mh::ROWS,
-    population::ROWS,
-    chains::ROWS,
-    gradient::ROWS,
-    normal_fit::ROWS,
+const ROWS: &[&[&[Row]]] = &[
+    &[enumerate::ROWS, importance::ROWS, rejection::ROWS, chain::ROWS, trace::ROWS, population::ROWS, chains::ROWS],
+    &[gradient::ROWS, normal_fit::ROWS],
+    &kernel::ROWS,
 ];
 
 /// All declarations, in the order in which they are listed.
 pub fn rows() -> impl Iterator<Item = &'static Row> {
-    ROWS.iter().flat_map(|rows| rows.iter())
+    ROWS.iter().flat_map(|files| files.iter().flat_map(|rows| rows.iter()))
 }
 
 /// The declarations of a name, with their numbers.

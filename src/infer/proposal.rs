@@ -52,14 +52,15 @@ struct Step {
 const SMALL: f64 = 64.0;
 
 impl Tuning {
-    /// For a choice with this support and this value.
-    pub fn new(support: &Domain, value: &Value) -> Tuning {
+    /// For a choice with this support and this value, whose steps have this size at first.
+    pub fn new(support: &Domain, value: &Value, scale: f64) -> Tuning {
         let (kind, units) = kind_of(support, value);
+        let step = Step { log_scale: scale.ln(), tries: 0.0 };
         Tuning {
             kind,
             units,
-            first: Step::default(),
-            rest: vec![Step::default(); units.saturating_sub(1)],
+            first: step,
+            rest: vec![step; units.saturating_sub(1)],
             proposed: 0,
             accepted: 0,
         }
@@ -151,6 +152,12 @@ pub fn propose(
         return Ok(other_value(part, value, unit, is_array(support), random));
     }
     let Some(generator) = random.generator() else {
+        if tuning.kind == Move::Walk {
+            // Any symmetric steps will do where all must be told.
+            let size = 1 + random.choose(&[2.0, 1.0]) as i64;
+            let size = if random.flip(0.5) { -size } else { size };
+            return Ok(on_integer(value, unit, |n| n.checked_add(size)));
+        }
         return Err(Fault::error("a continuous choice cannot be moved by an exact method")
             .hint("use finite choices, or a method that draws"));
     };
@@ -292,10 +299,9 @@ fn on_integer(value: &Value, unit: usize, f: impl Fn(i64) -> Option<i64>) -> Opt
     }
 }
 
-/// Another value of a small finite set, uniformly.
-fn other_value(part: &Domain, value: &Value, unit: usize, in_array: bool, random: &mut dyn Random) -> Option<Proposed> {
-    let current = if in_array { value.element(unit)? } else { value.clone() };
-    let others: Vec<Value> = match part {
+/// The distinct values of a small finite set, in order.
+fn members(part: &Domain) -> Option<Vec<Value>> {
+    Some(match part {
         Domain::Bool => vec![Value::Bool(false), Value::Bool(true)],
         Domain::IntRange(lo, hi) => (*lo..=*hi).map(Value::Int).collect(),
         Domain::Values(all) => {
@@ -308,7 +314,40 @@ fn other_value(part: &Domain, value: &Value, unit: usize, in_array: bool, random
             distinct
         }
         _ => return None,
-    };
+    })
+}
+
+/// The value with another element.
+fn with_element(value: &Value, unit: usize, element: Value) -> Option<Value> {
+    Some(match (value, element) {
+        (Value::Ints(xs), Value::Int(n)) => {
+            let mut xs = xs.to_vec();
+            *xs.get_mut(unit)? = n;
+            Value::ints(xs)
+        }
+        (Value::Bools(xs), Value::Bool(b)) => {
+            let mut xs = xs.to_vec();
+            *xs.get_mut(unit)? = b;
+            Value::Bools(Arc::new(xs))
+        }
+        (Value::Reals(xs), Value::Real(x)) => {
+            let mut xs = xs.to_vec();
+            *xs.get_mut(unit)? = x;
+            Value::reals(xs)
+        }
+        (Value::Values(xs), v) => {
+            let mut xs = xs.to_vec();
+            *xs.get_mut(unit)? = v;
+            Value::Values(Arc::new(xs))
+        }
+        _ => return None,
+    })
+}
+
+/// Another value of a small finite set, uniformly.
+fn other_value(part: &Domain, value: &Value, unit: usize, in_array: bool, random: &mut dyn Random) -> Option<Proposed> {
+    let current = if in_array { value.element(unit)? } else { value.clone() };
+    let others = members(part)?;
     // The support is that of the choice when it was first seen. From a value that it lacks there would be no way back.
     if !others.contains(&current) {
         return None;
@@ -318,31 +357,122 @@ fn other_value(part: &Domain, value: &Value, unit: usize, in_array: bool, random
         return None;
     }
     let picked = others[random.choose(&vec![1.0; others.len()])].clone();
-    if !in_array {
-        return Some(Proposed { value: picked, log_ratio: 0.0 });
-    }
-    let moved = match (value, picked) {
-        (Value::Ints(xs), Value::Int(n)) => {
-            let mut xs = xs.to_vec();
-            xs[unit] = n;
-            Value::ints(xs)
-        }
-        (Value::Bools(xs), Value::Bool(b)) => {
-            let mut xs = xs.to_vec();
-            xs[unit] = b;
-            Value::Bools(Arc::new(xs))
-        }
-        (Value::Reals(xs), Value::Real(x)) => {
-            let mut xs = xs.to_vec();
-            xs[unit] = x;
-            Value::reals(xs)
-        }
-        (Value::Values(xs), v) => {
-            let mut xs = xs.to_vec();
-            xs[unit] = v;
-            Value::Values(Arc::new(xs))
-        }
-        _ => return None,
-    };
+    let moved = if in_array { with_element(value, unit, picked)? } else { picked };
     Some(Proposed { value: moved, log_ratio: 0.0 })
+}
+
+/// A line of values through a value, along which one number of it moves.
+pub struct Line {
+    pub start: f64,
+    /// The points are whole numbers: integers, or places in a list of values.
+    pub whole: bool,
+    /// A width to begin with.
+    pub width: f64,
+    /// The least and the greatest point, of whole numbers.
+    pub ends: (i64, i64),
+    at: Box<dyn Fn(f64) -> Option<Value>>,
+}
+
+impl Line {
+    /// The value at a point of the line; none beyond an end that is known without asking the density.
+    pub fn at(&self, x: f64) -> Option<Value> {
+        (self.at)(x)
+    }
+}
+
+/// Whether a choice has lines, and the one along a component of it.
+pub enum Lines {
+    Along(Line),
+    /// The value lies outside the set whose values make up the line: there is no way along it.
+    Outside,
+    None,
+}
+
+/// Beyond this no integer is moved.
+const GREATEST: i64 = 1 << 52;
+
+/// The line along one component of a value; of a simplex, along that and another component.
+pub fn line(kind: Move, unit: usize, support: &Domain, value: &Value, random: &mut dyn Random) -> Lines {
+    let part = component_domain(support, unit).unwrap_or(support).clone();
+    let whole = value.clone();
+    let real = |start: f64, width: f64, at: Box<dyn Fn(f64) -> Option<Value>>| {
+        Lines::Along(Line { start, whole: false, width, ends: (0, 0), at })
+    };
+    match (kind, value) {
+        (Move::Additive | Move::Multiplicative | Move::Reflected, _) => {
+            let start = match value {
+                Value::Real(x) => Some(*x),
+                Value::Reals(xs) => xs.get(unit).copied(),
+                Value::Matrix(m) => m.data.get(unit).copied(),
+                _ => None,
+            };
+            let Some(start) = start else { return Lines::None };
+            let width = match part.real_bounds() {
+                Some((a, b)) if (b - a).is_finite() => b - a,
+                _ => 1.0,
+            };
+            real(start, width, Box::new(move |x| on_number(&whole, unit, |_| Some((x, 0.0))).map(|p| p.value)))
+        }
+        (Move::Transfer, Value::Reals(xs)) => {
+            let n = xs.len();
+            if n < 2 || unit >= n {
+                return Lines::None;
+            }
+            let other = (unit + 1 + random.choose(&vec![1.0; n - 1])) % n;
+            let total = xs[unit] + xs[other];
+            let xs = Arc::clone(xs);
+            let at = move |x: f64| {
+                let mut moved = xs.to_vec();
+                moved[unit] = x;
+                moved[other] = total - x;
+                (x >= 0.0 && x <= total).then(|| Value::reals(moved))
+            };
+            real(value.element(unit).and_then(|x| x.as_real()).unwrap_or(0.0), 1.0, Box::new(at))
+        }
+        (Move::Symmetric | Move::Lower, Value::Matrix(m)) => {
+            let strict = matches!(support, Domain::Corr(_));
+            let (i, j) = triangle(unit, strict);
+            let symmetric = kind == Move::Symmetric;
+            let m = Arc::clone(m);
+            let start = m.at(i, j);
+            let at = move |x: f64| {
+                let mut moved = Matrix::clone(&m);
+                let cols = moved.cols;
+                moved.data[i * cols + j] = x;
+                if symmetric {
+                    moved.data[j * cols + i] = x;
+                }
+                Some(Value::Matrix(Arc::new(moved)))
+            };
+            real(start, 1.0, Box::new(at))
+        }
+        (Move::Walk | Move::Other, _) if !matches!(part, Domain::Bool | Domain::Values(_)) => {
+            let current = if is_array(support) { value.element(unit) } else { Some(value.clone()) };
+            let Some(start) = current.and_then(|v| v.as_int()).filter(|n| n.abs() <= GREATEST) else {
+                return Lines::None;
+            };
+            let at = move |x: f64| on_integer(&whole, unit, |_| Some(x as i64)).map(|p| p.value);
+            // The ends may have moved since the support was first seen; the density knows them.
+            Lines::Along(Line {
+                start: start as f64,
+                whole: true,
+                width: 1.0,
+                ends: (-GREATEST, GREATEST),
+                at: Box::new(at),
+            })
+        }
+        (Move::Other, _) => {
+            let in_array = is_array(support);
+            let Some(values) = members(&part) else { return Lines::None };
+            let current = if in_array { value.element(unit) } else { Some(value.clone()) };
+            let Some(start) = values.iter().position(|v| Some(v) == current.as_ref()) else { return Lines::Outside };
+            let ends = (0, values.len() as i64 - 1);
+            let at = move |x: f64| {
+                let picked = values.get(x as usize)?.clone();
+                if in_array { with_element(&whole, unit, picked) } else { Some(picked) }
+            };
+            Lines::Along(Line { start: start as f64, whole: true, width: 1.0, ends, at: Box::new(at) })
+        }
+        _ => Lines::None,
+    }
 }

@@ -3,6 +3,7 @@
 //! An algorithm names the view that it needs and draws every random decision through [`Random`]. It never sees syntax or Core.
 
 pub mod density;
+pub mod functions;
 pub mod path;
 pub mod random;
 pub mod traced;
@@ -11,8 +12,9 @@ use crate::value::{Fault, Generator, Streams, Value};
 use std::hash::Hasher;
 
 pub use density::{Density, Evaluate};
+pub use functions::{Answer, Drawn, Functions, Ran, Shape, Stopped};
 pub use path::{Met, Path, Recorded};
-pub use random::{Exact, Production, Random, every_outcome, every_outcome_within};
+pub use random::{Exact, Production, Random, Watched, every_outcome, every_outcome_within};
 pub use traced::{Choice, ChoiceInfo, Infos, Trace, Traced, Update};
 
 /// The result of a run: a value and the log of its unnormalised weight (−∞ for a run that a condition refused).

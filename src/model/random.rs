@@ -55,6 +55,41 @@ impl Random for Production {
     }
 }
 
+/// Passes every question on, and notes whether there was one.
+pub struct Watched<'a> {
+    inner: &'a mut dyn Random,
+    asked: bool,
+}
+
+impl<'a> Watched<'a> {
+    /// A watch on a handler.
+    pub fn new(inner: &'a mut dyn Random) -> Watched<'a> {
+        Watched { inner, asked: false }
+    }
+
+    /// Whether anything was decided at random.
+    pub fn asked(&self) -> bool {
+        self.asked
+    }
+}
+
+impl Random for Watched<'_> {
+    fn choose(&mut self, weights: &[f64]) -> usize {
+        self.asked = true;
+        self.inner.choose(weights)
+    }
+
+    fn uniform(&mut self, breaks: &[f64]) -> f64 {
+        self.asked = true;
+        self.inner.uniform(breaks)
+    }
+
+    fn generator(&mut self) -> Option<&mut Generator> {
+        self.asked = true;
+        self.inner.generator()
+    }
+}
+
 /// Follows a script of outcomes, and notes what else could have happened; see [`every_outcome`].
 #[derive(Debug, Default)]
 pub struct Exact {

@@ -170,6 +170,19 @@ pub trait Traced: Sync {
         values: &[(usize, Value)],
         redraw: &[usize],
         random: &mut dyn Random,
+    ) -> Result<Result<Update, Dead>, Fault> {
+        self.propose_with(state, values, redraw, &[], random)
+    }
+
+    /// As [`Traced::propose`], with values by name for choices that appear, which then are not drawn: their density counts in the log
+    /// prior of the update, and not in `fresh`.
+    fn propose_with(
+        &self,
+        state: &mut Self::State,
+        values: &[(usize, Value)],
+        redraw: &[usize],
+        born: &[(String, Value)],
+        random: &mut dyn Random,
     ) -> Result<Result<Update, Dead>, Fault>;
 
     /// Keeps what was proposed. Does nothing when nothing is pending.

@@ -108,6 +108,10 @@ pub trait HostObject: Any + Send + Sync + Debug {
     fn display(&self) -> String;
     /// Something the value can be asked for by name, such as the draws of a posterior.
     fn property(&self, name: &str) -> Option<Value>;
+    /// The values of the language inside it, which may be functions.
+    fn held(&self) -> Vec<Value> {
+        self.property("draws").into_iter().collect()
+    }
     /// Whether another object is the same value, as far as a program can tell; what cannot be compared is only itself.
     fn same(&self, other: &dyn HostObject) -> bool {
         std::ptr::addr_eq(std::ptr::from_ref(self.as_any()), std::ptr::from_ref(other.as_any()))

@@ -404,6 +404,8 @@ pub struct FuncCode {
     pub captures: Vec<Slot>,
     pub result: Slot,
     pub result_type: Type,
+    /// The types of the parameters.
+    pub param_types: Vec<Type>,
     /// Number registers that hold constants.
     pub number_constants: Vec<(Num, u64)>,
     pub constants: Vec<Value>,

@@ -72,6 +72,7 @@ impl<'a> Compiler<'a> {
             captures: Vec::new(),
             result: Slot::Unit,
             result_type: func.result,
+            param_types: func.params.iter().map(|var| func.vars[var.0 as usize].ty).collect(),
             number_constants: Vec::new(),
             constants: Vec::new(),
             makes: Vec::new(),

@@ -3,6 +3,7 @@
 pub mod branching;
 pub mod density;
 pub mod forward;
+pub mod functions;
 mod graph;
 pub mod initial;
 pub mod recorded;
@@ -11,6 +12,7 @@ pub mod stepped;
 pub mod traced;
 
 use super::machine::{Code, Event, Limits, Machine};
+use crate::core::Type;
 use crate::model::{Dead, Production, Random};
 use crate::source::Name;
 use crate::value::fault::FaultKind;
@@ -53,6 +55,16 @@ impl Model {
             Start::Func(func) => machine.start(&self.code, *func, &[]),
             Start::Closure(closure) => machine.start_closure(&self.code, closure, &[]),
         }
+    }
+
+    /// The type of what the model returns.
+    pub fn result_type(&self) -> Type {
+        let func = match &self.start {
+            Start::Func(func) => *func,
+            Start::Closure(Value::Closure(closure)) => closure.function,
+            Start::Closure(_) => return Type::UNIT,
+        };
+        self.code.funcs.get(func as usize).map_or(Type::UNIT, |func| func.result_type)
     }
 
     /// Executes the host function at which a machine is paused, and gives its result.

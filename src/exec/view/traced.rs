@@ -216,7 +216,13 @@ fn strayed() -> Fault {
 }
 
 /// A draw at the choice where a machine is paused.
-fn draw(machine: &mut Machine, code: &Code, func: u32, sample: u32, random: &mut dyn Random) -> Result<Value, Fault> {
+pub(super) fn draw(
+    machine: &mut Machine,
+    code: &Code,
+    func: u32,
+    sample: u32,
+    random: &mut dyn Random,
+) -> Result<Value, Fault> {
     match random.generator() {
         Some(generator) => {
             machine.generator = *generator;
@@ -255,11 +261,12 @@ impl Traced for TracedView {
         self.live(state).map_or_else(|| state.now.value.clone(), Live::value)
     }
 
-    fn propose(
+    fn propose_with(
         &self,
         state: &mut State,
         values: &[(usize, Value)],
         redraw: &[usize],
+        born: &[(String, Value)],
         random: &mut dyn Random,
     ) -> Result<Result<Update, Dead>, Fault> {
         self.reject(state);
@@ -287,7 +294,7 @@ impl Traced for TracedView {
             }
         }
         std::mem::swap(now, before);
-        let purpose = Purpose::Replay { old: before, changes: walk::Changes::new(values, redraw) };
+        let purpose = Purpose::Replay { old: before, changes: walk::Changes::new(values, redraw, born) };
         let result = self.walk(infos, scratch, &purpose, now, random);
         match result {
             Ok(Ok(mut update)) => {

@@ -1,5 +1,6 @@
 //! One run of a model along an old trace.
 
+use super::super::functions::conform;
 use super::super::initial::initial_value;
 use super::super::{Model, choice_name, score_site, unexpected};
 use super::draw;
@@ -36,6 +37,8 @@ impl Recorded {
 pub(super) struct Changes<'a> {
     values: &'a [(usize, Value)],
     redraw: &'a [usize],
+    /// Values, by name, for choices that appear.
+    born: &'a [(String, Value)],
     /// An index of both when they are many.
     index: Option<HashMap<usize, Option<&'a Value>>>,
 }
@@ -49,12 +52,12 @@ enum Change<'a> {
 }
 
 impl<'a> Changes<'a> {
-    pub fn new(values: &'a [(usize, Value)], redraw: &'a [usize]) -> Changes<'a> {
+    pub fn new(values: &'a [(usize, Value)], redraw: &'a [usize], born: &'a [(String, Value)]) -> Changes<'a> {
         let index = (values.len() + redraw.len() > 8).then(|| {
             let redraws = redraw.iter().map(|place| (*place, None));
             redraws.chain(values.iter().map(|(place, value)| (*place, Some(value)))).collect()
         });
-        Changes { values, redraw, index }
+        Changes { values, redraw, born, index }
     }
 
     fn at(&self, place: usize) -> Change<'a> {
@@ -95,6 +98,17 @@ impl<'a> Purpose<'a> {
         match self {
             Purpose::Replay { changes, .. } => changes.at(place),
             _ => Change::None,
+        }
+    }
+
+    /// The value asked for a choice that the old run lacks.
+    fn given(&self, address: u64, name: &str) -> Option<&'a Value> {
+        match self {
+            Purpose::Generate { given } => given.get(&address).copied(),
+            Purpose::Replay { changes, .. } => {
+                changes.born.iter().find(|(born, _)| born == name).map(|(_, value)| value)
+            }
+            Purpose::Predict { .. } => None,
         }
     }
 }
@@ -236,8 +250,10 @@ impl Walk<'_> {
                                     (value, logp)
                                 }
                                 Change::Set(value) => {
-                                    let logp = self.machine.choice_logp(code, func, sample, value)?;
-                                    (value.clone(), logp)
+                                    let value = conform(code.sites[site as usize].ty, value.clone())
+                                        .ok_or_else(|| self.unfit(previous.info, value))?;
+                                    let logp = self.machine.choice_logp(code, func, sample, &value)?;
+                                    (value, logp)
                                 }
                             };
                             if logp == f64::NEG_INFINITY {
@@ -258,12 +274,14 @@ impl Walk<'_> {
                         }
                         _ => {
                             let info = self.info(address, func, sample)?;
-                            let given = match purpose {
-                                Purpose::Generate { given } => given.get(&address).copied(),
-                                _ => None,
+                            let given = if previous.is_some() {
+                                None
+                            } else {
+                                purpose.given(address, &self.infos.get(info).name)
                             };
                             let value = match given {
-                                Some(value) => value.clone(),
+                                Some(value) => conform(code.sites[site as usize].ty, value.clone())
+                                    .ok_or_else(|| self.unfit(info, value))?,
                                 None if self.infos.get(info).can_draw => {
                                     draw(self.machine, code, func, sample, random)?
                                 }
@@ -282,7 +300,11 @@ impl Walk<'_> {
                                 if logp == f64::NEG_INFINITY {
                                     return Ok(Err(Dead::Zero(site)));
                                 }
-                                update.stale += logp;
+                                if old.is_none() {
+                                    update.stale += logp;
+                                } else {
+                                    update.born.push(here);
+                                }
                             } else {
                                 update.fresh += logp;
                                 if previous.is_none() && old.is_some() {
@@ -349,6 +371,15 @@ impl Walk<'_> {
                 _ => return Ok(false),
             }
         }
+    }
+
+    /// The fault of a value of the wrong type for a choice.
+    #[cold]
+    fn unfit(&self, info: u32, value: &Value) -> Fault {
+        Fault::error(format!(
+            "the choice `{}` cannot have the value {value}: it is of another type",
+            self.infos.get(info).name
+        ))
     }
 
     fn clash(&self, func: u32, sample: u32) -> Fault {

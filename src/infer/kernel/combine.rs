@@ -1,0 +1,28 @@
+//! The algebra of kernels: one after the other, one of several, several times, on some choices only.
+
+use super::super::{Contract, Row};
+
+pub(super) const ROWS: &[Row] = &[
+    Row {
+        signature: "fn cycle(kernels: [Kernel]) -> Kernel",
+        doc: "The kernels one after the other. Tierney 1994.",
+        contract: Contract::Invariant,
+    },
+    Row {
+        signature: "fn choose(kernels: [(Real, Kernel)]) -> Kernel",
+        doc: "One of the kernels, in proportion to the weight in front of it. The weights are fixed: a choice that depends on the state \
+              would not leave the posterior as it is. Tierney 1994.",
+        contract: Contract::Invariant,
+    },
+    Row {
+        signature: "fn repeat(kernel: Kernel, times: Int) -> Kernel",
+        doc: "The kernel several times in a row.",
+        contract: Contract::Invariant,
+    },
+    Row {
+        signature: "fn on(names: [String], kernel: Kernel) -> Kernel",
+        doc: "The kernel, which picks one choice, among the choices of these names only: `\"mu\"`, `\"theta\"` for all elements of `theta`, \
+              `\"theta[3]\"`.",
+        contract: Contract::Invariant,
+    },
+];

@@ -1,0 +1,212 @@
+//! The choices that a move may move, by name, and what is learnt of each of them.
+
+use super::super::proposal::{Move as Kind, Tuning};
+use super::Walker;
+use crate::model::{Infos, Random, Trace, Traced};
+use crate::value::Value;
+use std::fmt;
+use std::sync::Arc;
+
+/// Names of choices, as the user writes them: `mu`, `theta` for all its elements, `theta[3]`. The names of the functions that a choice
+/// lies in may be left out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Names(Arc<[Arc<str>]>);
+
+impl Names {
+    /// These names.
+    pub fn new(names: impl IntoIterator<Item = Arc<str>>) -> Names {
+        Names(names.into_iter().collect())
+    }
+
+    /// Whether a choice of this full name is among those meant.
+    pub fn contain(&self, choice: &str) -> bool {
+        let starts = std::iter::once(0).chain(choice.match_indices('.').map(|(at, _)| at + 1));
+        starts.into_iter().any(|start| {
+            let rest = &choice[start..];
+            let base = match rest.rfind('[') {
+                Some(at) if rest.ends_with(']') => &rest[..at],
+                _ => rest,
+            };
+            self.0.iter().any(|name| **name == *rest || **name == *base)
+        })
+    }
+}
+
+impl fmt::Display for Names {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<String> = self.0.iter().map(|name| format!("{name:?}")).collect();
+        write!(f, "[{}]", names.join(", "))
+    }
+}
+
+/// What is known of one choice.
+#[derive(Clone, Debug)]
+pub(super) struct Site {
+    address: u64,
+    pub tuning: Tuning,
+    /// For each component: the sum of the lengths of the moves made while adapting, and their number.
+    pub lengths: Vec<(f64, f64)>,
+}
+
+/// The choices that a move may move.
+#[derive(Clone, Debug)]
+pub(super) struct Sites {
+    filters: Vec<Names>,
+    /// By the number of an info: its address, and whether it passes the filters.
+    matches: Vec<Option<(u64, bool)>>,
+    found: Vec<u32>,
+    /// By the number of an info.
+    known: Vec<Option<Site>>,
+    /// Proposals of the move as a whole, accepted and made.
+    whole: (u64, u64),
+}
+
+impl Sites {
+    /// All choices that pass the filters.
+    pub fn new(filters: Vec<Names>) -> Sites {
+        Sites { filters, matches: Vec::new(), found: Vec::new(), known: Vec::new(), whole: (0, 0) }
+    }
+
+    fn passes(&mut self, infos: &Infos, info: u32) -> bool {
+        let k = info as usize;
+        if self.matches.len() <= k {
+            self.matches.resize(k + 1, None);
+        }
+        let known = infos.get(info);
+        match self.matches[k] {
+            Some((address, passes)) if address == known.address => passes,
+            _ => {
+                let passes = known.named && self.filters.iter().all(|names| names.contain(&known.name));
+                self.matches[k] = Some((known.address, passes));
+                passes
+            }
+        }
+    }
+
+    fn find(&mut self, infos: &Infos, trace: &Trace) {
+        let mut found = std::mem::take(&mut self.found);
+        found.clear();
+        found.extend(trace.movable.iter().filter(|place| self.passes(infos, trace.choices[**place as usize].info)));
+        self.found = found;
+    }
+
+    /// How many choices there are, in the state as it is proposed.
+    pub fn count<T: Traced>(&mut self, walker: &Walker<T>) -> usize {
+        let trace = walker.view.trace(&walker.state);
+        if self.filters.is_empty() {
+            return trace.movable.len();
+        }
+        self.find(walker.view.infos(&walker.state), trace);
+        self.found.len()
+    }
+
+    /// The places of all of them.
+    pub fn places<T: Traced>(&mut self, walker: &Walker<T>) -> Vec<usize> {
+        let trace = walker.view.trace(&walker.state);
+        self.find(walker.view.infos(&walker.state), trace);
+        self.found.iter().map(|place| *place as usize).collect()
+    }
+
+    /// How many numbers they are made of, at least 1.
+    pub fn components<T: Traced>(&mut self, walker: &Walker<T>) -> usize {
+        let size = |value: &Value| match value {
+            Value::Matrix(m) => m.data.len(),
+            value => value.array_len().unwrap_or(1),
+        };
+        let trace = walker.view.trace(&walker.state);
+        let total: usize = if self.filters.is_empty() {
+            trace.movable.iter().map(|k| size(&trace.choices[*k as usize].value)).sum()
+        } else {
+            self.places(walker).iter().map(|k| size(&trace.choices[*k].value)).sum()
+        };
+        total.max(1)
+    }
+
+    /// One of them, uniformly, and how many there are.
+    pub fn pick<T: Traced>(&mut self, walker: &Walker<T>, random: &mut dyn Random) -> Option<(usize, usize)> {
+        let count = self.count(walker);
+        if count == 0 {
+            return None;
+        }
+        let k = uniform_index(count, random);
+        let place = if self.filters.is_empty() { walker.view.trace(&walker.state).movable[k] } else { self.found[k] };
+        Some((place as usize, count))
+    }
+
+    /// What is known of the choice at a place; `scale` is the size of its steps at first.
+    pub fn at<T: Traced>(&mut self, walker: &Walker<T>, place: usize, scale: f64) -> &mut Site {
+        let choice = &walker.view.trace(&walker.state).choices[place];
+        let info = choice.info as usize;
+        if self.known.len() <= info {
+            self.known.resize(info + 1, None);
+        }
+        let stale = self.known[info].as_ref().is_none_or(|site| {
+            let tuning = &site.tuning;
+            // A choice whose size changed starts its tuning anew.
+            site.address != choice.address
+                || choice.value.array_len().is_some_and(|n| {
+                    tuning.units > 1
+                        && matches!(
+                            tuning.kind,
+                            Kind::Additive | Kind::Multiplicative | Kind::Other | Kind::Walk | Kind::Reflected
+                        )
+                        && n != tuning.units
+                        && !matches!(choice.value, Value::Matrix(_))
+                })
+        });
+        if stale {
+            self.known[info] = None;
+        }
+        self.known[info].get_or_insert_with(|| {
+            let support = &walker.view.infos(&walker.state).get(choice.info).support;
+            let tuning = Tuning::new(support, &choice.value, scale);
+            let lengths = vec![(0.0, 0.0); tuning.units];
+            Site { address: choice.address, tuning, lengths }
+        })
+    }
+
+    /// Counts a proposal of the move as a whole.
+    pub fn count_whole(&mut self, accepted: bool) {
+        self.whole.0 += u64::from(accepted);
+        self.whole.1 += 1;
+    }
+
+    /// Tells the proposals accepted and made: by the name of a choice, and those of the move as a whole.
+    pub fn rates(&self, infos: &Infos, tell: &mut dyn FnMut(Option<&str>, u64, u64)) {
+        for (info, site) in infos.all().iter().zip(&self.known) {
+            if let Some(site) = site
+                && site.tuning.proposed > 0
+            {
+                tell(Some(&info.name), site.tuning.accepted, site.tuning.proposed);
+            }
+        }
+        if self.whole.1 > 0 {
+            tell(None, self.whole.0, self.whole.1);
+        }
+    }
+}
+
+/// An index below `count`, uniformly.
+pub(super) fn uniform_index(count: usize, random: &mut dyn Random) -> usize {
+    match random.generator() {
+        Some(generator) => ((generator.uniform() * count as f64) as usize).min(count - 1),
+        None => random.choose(&vec![1.0; count]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_mean_elements_and_leave_functions_out() {
+        let names = Names::new(["theta".into(), "mu[1]".into(), "step.x".into()]);
+        for choice in ["theta", "theta[3]", "theta[3,4]", "m.theta[0]", "mu[1]", "f[2].mu[1]", "step.x", "g.step.x[1]"]
+        {
+            assert!(names.contain(choice), "{choice}");
+        }
+        for choice in ["mu", "mu[2]", "theta2", "x", "step[1].x", "thetas[1]"] {
+            assert!(!names.contain(choice), "{choice}");
+        }
+    }
+}
