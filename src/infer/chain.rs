@@ -27,7 +27,8 @@ pub(super) const ROWS: &[Row] = &[
     },
     Row {
         signature: "fn by_method(p: Posterior<a>, name: String) -> Posterior<a>",
-        doc: "The same posterior, said to be the work of the method of this name.",
+        doc: "The same posterior, said to be the work of the method of this name.\n\
+              example: prob(by_method(enumerate(() => flip(0.25)), \"mine\"), b => b) == 0.25",
         contract: Contract::None,
     },
 ];

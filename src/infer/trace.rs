@@ -1,6 +1,6 @@
 //! Traces as values of the language: runs of a model with all their choices, from which programs compose kernels of their own.
 
-use super::kernel::{Kernel, Moves, Names, Walker};
+use super::kernel::{Kernel, Moves, Names, Walker, exact};
 use super::{Contract, Row};
 use crate::model::{Dead, Functions, Random, Traced, Update};
 use crate::value::hash::{hash_value, real_bits};
@@ -17,20 +17,28 @@ pub(super) const ROWS: &[Row] = &[
         doc: "A run of the model with all its choices, drawn from the prior: the first of positive weight.",
         contract: Contract::None,
     },
-    Row { signature: "fn value_of(t: Trace<a>) -> a", doc: "What the run returned.", contract: Contract::None },
+    Row {
+        signature: "fn value_of(t: Trace<a>) -> a",
+        doc: "What the run returned.\n\
+              example: value_of(trace(() => 3)) == 3",
+        contract: Contract::None,
+    },
     Row {
         signature: "fn logp_of(t: Trace<a>) -> Real",
-        doc: "The log of the unnormalised density of the trace: `log_prior(t) + log_likelihood(t)`.",
+        doc: "The log of the unnormalised density of the trace: `log_prior(t) + log_likelihood(t)`.\n\
+              example: logp_of(trace(() => { factor(1.5); 3 })) == 1.5",
         contract: Contract::None,
     },
     Row {
         signature: "fn log_prior(t: Trace<a>) -> Real",
-        doc: "The log density of the choices of the trace, those apart on which no weight depends.",
+        doc: "The log density of the choices of the trace, those apart on which no weight depends.\n\
+              example: log_prior(trace(() => { x ~ Flip(0.25); x })) < 0.0",
         contract: Contract::None,
     },
     Row {
         signature: "fn log_likelihood(t: Trace<a>) -> Real",
-        doc: "The log of the weight of the trace: the sum over its observations and factors.",
+        doc: "The log of the weight of the trace: the sum over its observations and factors.\n\
+              example: log_likelihood(trace(() => { factor(1.5); 3 })) == 1.5",
         contract: Contract::None,
     },
     Row {
@@ -72,7 +80,7 @@ impl<T: Traced> Clone for TraceOf<T> {
 ///
 /// # Errors
 /// When there is none: the place that refused most of them is named.
-pub fn start<T: Traced>(
+pub fn start<T: Traced + Send + 'static>(
     view: &Arc<T>,
     model: Value,
     tries: usize,
@@ -80,6 +88,15 @@ pub fn start<T: Traced>(
 ) -> Result<Walker<T>, Fault> {
     let mut refused: BTreeMap<u32, usize> = BTreeMap::new();
     let (mut domain_faults, mut example) = (0, None);
+    if random.generator().is_none() {
+        // To try again until a run has weight is to draw from those that have.
+        let mut runs = exact::traces(view, &model)?;
+        let weights: Vec<f64> = runs.iter().map(|(probability, _)| *probability).collect();
+        if runs.is_empty() {
+            return Err(Fault::error("no run of the model has positive probability"));
+        }
+        return Ok(runs.swap_remove(random.choose(&weights)).1);
+    }
     for _ in 0..tries {
         match view.generate(random)? {
             Ok(state) => return Ok(Walker::new(Arc::clone(view), state, model)),
@@ -88,10 +105,6 @@ pub fn start<T: Traced>(
                 domain_faults += 1;
                 example.get_or_insert(fault.message);
             }
-        }
-        // A handler that tells every outcome would try the same for ever.
-        if random.generator().is_none() {
-            break;
         }
     }
     let tries = refused.values().sum::<usize>() + domain_faults;

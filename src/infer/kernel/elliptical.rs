@@ -15,13 +15,15 @@ pub(super) const ROWS: &[Row] = &[
         signature: "fn elliptical() -> Kernel",
         doc: "A kernel that picks one choice and, if its distribution given the choices before it is Normal or MultiNormal, moves all its \
               numbers along an ellipse through a draw from that distribution; other choices are moved as `single_site` does. It has \
-              nothing to tune. Murray, Adams and MacKay 2010.",
+              nothing to tune. Murray, Adams and MacKay 2010.\n\
+              example: measure_eq(enumerate(() => flip(0.25)), enumerate(() => value_of(step(elliptical(), trace(() => { x ~ Flip(0.25); x })))))",
         contract: Contract::Invariant,
     },
     Row {
         signature: "fn elliptical(names: [String]) -> Kernel",
         doc: "A kernel that moves all choices of these names together along one ellipse. Their distributions must be Normal or \
-              MultiNormal, and must not depend on each other; it is an error if they do. Murray, Adams and MacKay 2010.",
+              MultiNormal, and must not depend on each other; it is an error if they do. Murray, Adams and MacKay 2010.\n\
+              example: len(draws(chain(() => { x ~ Normal(0, 1); x }, elliptical([\"x\"]), draws = 10, chains = 1))) == 10",
         contract: Contract::Invariant,
     },
 ];

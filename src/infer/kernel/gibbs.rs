@@ -16,12 +16,14 @@ pub(super) const ROWS: &[Row] = &[
         signature: "fn gibbs() -> Kernel",
         doc: "A kernel that picks one choice and draws it from its distribution given all others, if it has finitely many values; else it \
               moves it as `single_site` does. Where the values lead to different choices, another value is proposed by its prior. \
-              Geman and Geman 1984.",
+              Geman and Geman 1984.\n\
+              example: measure_eq(enumerate(() => flip(0.25)), enumerate(() => value_of(step(gibbs(), trace(() => { x ~ Flip(0.25); x })))))",
         contract: Contract::Invariant,
     },
     Row {
         signature: "fn gibbs(names: [String]) -> Kernel",
-        doc: "As `on(names, gibbs())`: one of the choices of these names is drawn from its distribution given all others.",
+        doc: "As `on(names, gibbs())`: one of the choices of these names is drawn from its distribution given all others.\n\
+              example: measure_eq(enumerate(() => flip(0.25)), enumerate(() => value_of(step(gibbs([\"x\"]), trace(() => { x ~ Flip(0.25); x })))))",
         contract: Contract::Invariant,
     },
 ];

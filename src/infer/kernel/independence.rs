@@ -8,7 +8,8 @@ use crate::value::{Fault, Value};
 pub(super) const ROWS: &[Row] = &[Row {
     signature: "fn independence(name: String, dist: Dist<a>) -> Kernel",
     doc: "A kernel that picks one of the choices of this name and proposes a draw from `dist`, whatever its value is. The distribution \
-          should cover the posterior of the choice, with tails that are not lighter. Tierney 1994.",
+          should cover the posterior of the choice, with tails that are not lighter. Tierney 1994.\n\
+              example: measure_eq(enumerate(() => flip(0.25)), enumerate(() => value_of(step(independence(\"x\", Flip(0.5)), trace(() => { x ~ Flip(0.25); x })))))",
     contract: Contract::Invariant,
 }];
 

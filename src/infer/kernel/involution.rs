@@ -18,7 +18,8 @@ pub(super) const ROWS: &[Row] = &[Row {
           both what the model returned and what `draw` gave, writes by `name ~ Dirac(value)` the new values of choices of the model and of \
           those that `draw` would make in the new trace. The map must be its own inverse, which every step checks; as many real numbers \
           must go in as come out. The Jacobian is computed. For moves between models of different size (reversible jump). Green 1995; \
-          Cusumano-Towner, Lew and Mansinghka 2020.",
+          Cusumano-Towner, Lew and Mansinghka 2020.\n\
+              example: measure_eq(enumerate(() => flip(0.25)), enumerate(() => value_of(step(involution((v: Bool) => 0, (v, u) => { x ~ Dirac(!v); x }), trace(() => { x ~ Flip(0.25); x })))))",
     contract: Contract::Invariant,
 }];
 

@@ -5,6 +5,7 @@
 
 mod combine;
 mod elliptical;
+pub mod exact;
 mod gibbs;
 mod independence;
 mod involution;

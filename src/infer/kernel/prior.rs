@@ -10,12 +10,14 @@ pub(super) const ROWS: &[Row] = &[
     Row {
         signature: "fn prior() -> Kernel",
         doc: "A kernel that picks one choice and draws it anew from its distribution given the choices before it. \
-              Wingate, Stuhlmueller and Goodman 2011.",
+              Wingate, Stuhlmueller and Goodman 2011.\n\
+              example: measure_eq(enumerate(() => flip(0.25)), enumerate(() => value_of(step(prior(), trace(() => { x ~ Flip(0.25); x })))))",
         contract: Contract::Invariant,
     },
     Row {
         signature: "fn prior(names: [String]) -> Kernel",
-        doc: "A kernel that draws all choices of these names anew from their distributions, together.",
+        doc: "A kernel that draws all choices of these names anew from their distributions, together.\n\
+              example: measure_eq(enumerate(() => flip(0.25)), enumerate(() => value_of(step(prior([\"x\"]), trace(() => { x ~ Flip(0.25); x })))))",
         contract: Contract::Invariant,
     },
 ];

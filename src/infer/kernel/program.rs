@@ -10,7 +10,8 @@ use std::sync::Arc;
 pub(super) const ROWS: &[Row] = &[Row {
     signature: "fn kernel(move: (Trace<a>) ~> Trace<a>) -> Kernel",
     doc: "A kernel that is a function of the language: it is given a trace and gives the next one, by `regenerate`, `update`, `step` and \
-          `flip`. That it leaves the posterior as it is must be shown by whoever writes it; `borel validate` can check it.",
+          `flip`. That it leaves the posterior as it is must be shown by whoever writes it; `borel validate` can check it.\n\
+              example: measure_eq(enumerate(() => flip(0.25)), enumerate(() => value_of(step(kernel(t => step(gibbs(), t)), trace(() => { x ~ Flip(0.25); x })))))",
     contract: Contract::None,
 }];
 

@@ -14,7 +14,8 @@ pub(super) const ROWS: &[Row] = &[Row {
     signature: "fn proposal(program: (a) ~> b) -> Kernel",
     doc: "A kernel whose proposal is a program: it is given what the model returned, and its named choices are proposed for the choices of \
           the model that have the same names. Choices that appear, and that it does not propose, are drawn from their prior. The \
-          acceptance ratio follows by itself. Cusumano-Towner, Saad, Lew and Mansinghka 2019.",
+          acceptance ratio follows by itself. Cusumano-Towner, Saad, Lew and Mansinghka 2019.\n\
+              example: measure_eq(enumerate(() => flip(0.25)), enumerate(() => value_of(step(proposal((v: Bool) => { x ~ Flip(if v { 0.5 } else { 0.9 }); x }), trace(() => { x ~ Flip(0.25); x })))))",
     contract: Contract::Invariant,
 }];
 

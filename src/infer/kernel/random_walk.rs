@@ -11,7 +11,8 @@ pub(super) const ROWS: &[Row] = &[Row {
     doc: "A kernel that picks one choice and moves one number of it by a normal step: of standard deviation `scale`, or of a size that is \
           adapted during the warm-up of a chain where `scale` is 0. Positive numbers step on the log scale, and numbers of an \
           interval are reflected at its ends, with the interval as the unit of `scale`. Integers go up or down by at least one, and \
-          other finite choices go to any of their values. Metropolis et al. 1953.",
+          other finite choices go to any of their values. Metropolis et al. 1953.\n\
+              example: measure_eq(enumerate(() => flip(0.25)), enumerate(() => value_of(step(random_walk(), trace(() => { x ~ Flip(0.25); x })))))",
     contract: Contract::Invariant,
 }];
 

@@ -14,7 +14,8 @@ pub(super) const ROWS: &[Row] = &[Row {
     signature: "fn single_site() -> Kernel",
     doc: "A kernel that picks one choice and draws it anew from its prior or, more often, moves it a little, with step sizes that are \
           adapted during the warm-up of a chain. For every kind of choice and for changing structure. After Wingate, Stuhlmueller \
-          and Goodman 2011, with the correction for changing numbers of choices.",
+          and Goodman 2011, with the correction for changing numbers of choices.\n\
+              example: measure_eq(enumerate(() => flip(0.25)), enumerate(() => value_of(step(single_site(), trace(() => { x ~ Flip(0.25); x })))))",
     contract: Contract::Invariant,
 }];
 

@@ -15,7 +15,8 @@ pub(super) const ROWS: &[Row] = &[Row {
     signature: "fn slice() -> Kernel",
     doc: "A kernel that picks one choice and moves one number of it by slice sampling: it draws a level below the density, steps out to an \
           interval and shrinks that until a point of it lies above the level. Integers and the values of finite sets are moved in their \
-          order, other choices as `single_site` does. Widths are learnt during warm-up. Neal 2003.",
+          order, other choices as `single_site` does. Widths are learnt during warm-up. Neal 2003.\n\
+              example: measure_eq(enumerate(() => flip(0.25)), enumerate(() => value_of(step(slice(), trace(() => { x ~ Flip(0.25); x })))))",
     contract: Contract::Invariant,
 }];
 
