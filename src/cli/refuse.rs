@@ -32,7 +32,6 @@ const METHODS: &[(&str, &str)] = &[
     ("pgas", "smc"),
     ("smc2", "smc"),
     ("ibis", "smc"),
-    ("gibbs", "mh"),
     ("parallel_tempering", "mh"),
     ("sgld", "mh"),
     ("map_estimate", "mh"),

@@ -3,8 +3,8 @@
 //! Each file declares the functions that it gives to the language as [`Row`]s; the driver joins a declaration to its code. Algorithms
 //! are compositions of these functions, written in the language in `stdlib/infer/`.
 
-pub mod chains;
 pub mod chain;
+pub mod chains;
 pub mod enumerate;
 pub mod gradient;
 pub mod importance;
