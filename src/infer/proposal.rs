@@ -56,14 +56,7 @@ impl Tuning {
     pub fn new(support: &Domain, value: &Value, scale: f64) -> Tuning {
         let (kind, units) = kind_of(support, value);
         let step = Step { log_scale: scale.ln(), tries: 0.0 };
-        Tuning {
-            kind,
-            units,
-            first: step,
-            rest: vec![step; units.saturating_sub(1)],
-            proposed: 0,
-            accepted: 0,
-        }
+        Tuning { kind, units, first: step, rest: vec![step; units.saturating_sub(1)], proposed: 0, accepted: 0 }
     }
 
     /// Learns from the acceptance probability of a step of a component (Robbins and Monro; target 0.44 for one dimension).

@@ -55,21 +55,24 @@ impl Random for Production {
     }
 }
 
-/// Passes every question on, and notes whether there was one.
+/// Passes every question on, and notes whether something was decided at random.
 pub struct Watched<'a> {
     inner: &'a mut dyn Random,
     asked: bool,
+    /// The generator as it was. Who only looks at it decides nothing.
+    before: Option<Generator>,
 }
 
 impl<'a> Watched<'a> {
     /// A watch on a handler.
     pub fn new(inner: &'a mut dyn Random) -> Watched<'a> {
-        Watched { inner, asked: false }
+        let before = inner.generator().map(|generator| *generator);
+        Watched { inner, asked: false, before }
     }
 
     /// Whether anything was decided at random.
-    pub fn asked(&self) -> bool {
-        self.asked
+    pub fn asked(&mut self) -> bool {
+        self.asked || self.inner.generator().map(|generator| *generator) != self.before
     }
 }
 
@@ -85,7 +88,6 @@ impl Random for Watched<'_> {
     }
 
     fn generator(&mut self) -> Option<&mut Generator> {
-        self.asked = true;
         self.inner.generator()
     }
 }

@@ -44,7 +44,7 @@ impl fmt::Display for Names {
 pub(super) struct Site {
     address: u64,
     pub tuning: Tuning,
-    /// For each component: the sum of the lengths of the moves made while adapting, and their number.
+    /// For each component: the sum of the lengths of the moves made while adapting, and their number. Empty at first.
     pub lengths: Vec<(f64, f64)>,
 }
 
@@ -160,8 +160,7 @@ impl Sites {
         self.known[info].get_or_insert_with(|| {
             let support = &walker.view.infos(&walker.state).get(choice.info).support;
             let tuning = Tuning::new(support, &choice.value, scale);
-            let lengths = vec![(0.0, 0.0); tuning.units];
-            Site { address: choice.address, tuning, lengths }
+            Site { address: choice.address, tuning, lengths: Vec::new() }
         })
     }
 

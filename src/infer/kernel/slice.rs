@@ -45,9 +45,9 @@ pub(super) fn step<T: Traced>(step: &mut Step<'_, T>) -> Result<bool, Fault> {
     let site = step.sites.at(step.walker, place, 1.0);
     if step.adapting
         && let Some(moved) = moved
-        && let Some(length) = site.lengths.get_mut(unit)
-        && moved != 0.0
     {
+        site.lengths.resize(units.max(site.lengths.len()), (0.0, 0.0));
+        let length = &mut site.lengths[unit];
         length.0 += moved.abs();
         length.1 += 1.0;
     }
