@@ -237,7 +237,7 @@ struct Map<'a, T: Traced> {
 
 impl<T: Traced> Map<'_, T> {
     fn log_jacobian(&mut self) -> Result<f64, Fault> {
-        let x: Vec<f64> = self.inputs.iter().flat_map(|value| reals(value)).copied().collect();
+        let x: Vec<f64> = self.inputs.iter().flat_map(reals).copied().collect();
         let out: usize = self.written.iter().map(|(_, value)| reals(value).len()).sum();
         if x.len() != out {
             return Err(Fault::error(format!(

@@ -10,12 +10,15 @@ const CLOSE: f64 = 1e-12;
 /// How often the first step is made shorter where the map has no value.
 const RETRIES: usize = 12;
 
+/// A map of numbers; none where it has no value.
+type Map<'m> = &'m mut dyn FnMut(&[f64]) -> Result<Option<Vec<f64>>, Fault>;
+
 /// The log absolute determinant of the Jacobian at `x` of a map from as many numbers to as many; none where the map has no value near.
 /// Each derivative is a limit of central differences by Richardson's extrapolation, with its order chosen by the estimated error
 /// (Ridders 1982): some twelve digits for smooth maps.
 pub(super) fn log_abs_det(
     x: &[f64],
-    map: &mut dyn FnMut(&[f64]) -> Result<Option<Vec<f64>>, Fault>,
+    map: Map<'_>,
 ) -> Result<Option<f64>, Fault> {
     let n = x.len();
     let mut columns = Vec::with_capacity(n);
@@ -38,7 +41,7 @@ pub(super) fn log_abs_det(
 fn derivative(
     x: &[f64],
     k: usize,
-    map: &mut dyn FnMut(&[f64]) -> Result<Option<Vec<f64>>, Fault>,
+    map: Map<'_>,
 ) -> Result<Option<Vec<f64>>, Fault> {
     let mut first = 0.05 * x[k].abs().max(0.2);
     'shorter: for _ in 0..RETRIES {
