@@ -186,20 +186,24 @@ fn flipped(t: Trace<(Bool, Int)>) = {
   if flip(min(1, exp(weight))) { next } else { t }
 }
 fn near(s: (Bool, Int)) = {
-  x ~ Flip(if s.1 == 0 { 0.9 } else { 0.2 })
+  let (old, count) = s
+  x ~ Flip(if count == 0 { 0.9 } else { 0.2 })
   n ~ Categorical(if x { [0.5, 0.25, 0.25] } else { [0.1, 0.1, 0.8] })
   return ()
 }
 fn one(s: (Bool, Int)) = {
-  n ~ Categorical(if s.0 { [0.5, 0.25, 0.25] } else { [0.1, 0.1, 0.8] })
+  let (x, count) = s
+  n ~ Categorical(if x { [0.5, 0.25, 0.25] } else { [0.1, 0.1, 0.8] })
   return ()
 }
 fn coin(s: (Bool, Int)) = {
-  up ~ Flip(if s.0 { 0.3 } else { 0.8 })
+  let (x, count) = s
+  up ~ Flip(if x { 0.3 } else { 0.8 })
   return up
 }
 fn turn(s: (Bool, Int), up: Bool) = {
-  n ~ Dirac((s.1 + (if up { 1 } else { 2 })) % 3)
+  let (x, count) = s
+  n ~ Dirac((count + (if up { 1 } else { 2 })) % 3)
   up ~ Dirac(!up)
   return ()
 }"
@@ -225,17 +229,14 @@ fn kernels_of_programs_change_which_choices_there_are() {
         FINITE[2].1,
         "
 fn near(s: (Bool, Int)) = {
-  k ~ Flip(if s.1 == 1 { 0.8 } else { 0.3 })
+  let (before, sum) = s
+  k ~ Flip(if sum == 1 { 0.8 } else { 0.3 })
   if k {
     a ~ Categorical([0.2, 0.3, 0.5])
   } else {
     b ~ Flip(0.5)
   }
   return ()
-}
-fn coin(s: (Bool, Int)) = {
-  if s.0 { rest ~ Flip(0.25) } else { spare ~ Flip(0.5) }
-  return 0
 }
 fn own(t) = {
   let (next, weight) = regenerate(t, [\"k\", \"b\"])
@@ -250,11 +251,13 @@ fn own(t) = {
         FINITE[1].1,
         "
 fn draw(s: (Int, Int, Bool)) = {
-  up ~ Flip(if s.0 == 0 { 1.0 } else { if s.0 == 2 { 0.0 } else { 0.5 } })
+  let (count, total, c) = s
+  up ~ Flip(if count == 0 { 1.0 } else { if count == 2 { 0.0 } else { 0.5 } })
   return up
 }
 fn grow(s: (Int, Int, Bool), up: Bool) = {
-  n ~ Dirac(if up { s.0 + 1 } else { s.0 - 1 })
+  let (count, total, c) = s
+  n ~ Dirac(if up { count + 1 } else { count - 1 })
   up ~ Dirac(!up)
   return ()
 }"
@@ -467,17 +470,12 @@ fn kernels_pass_the_joint_distribution_test() {
     {
         let program = format!(
             "
-model given(y: Real) {{
-  mu ~ Normal(0, 1)
-  observe y ~ Normal(mu ^ 2, 0.5)
-  return mu
-}}
 fn walk(mu: Real) = {{ mu ~ Normal(0.9 * mu, 0.6); return () }}
 fn shift(mu: Real) = {{ by ~ Normal(0, 0.8); return by }}
 fn turn(mu: Real, by: Real) = {{ mu ~ Dirac(-mu + by); by ~ Dirac(by); return () }}
 fn round(mu: Real) ~> Real {{
   let y = sample(Normal(mu ^ 2, 0.5))
-  let (t, weight) = update(trace(() => given(y)), {{mu: mu}})
+  let (t, weight) = update(trace(() => {{ mu ~ Normal(0, 1); observe y ~ Normal(mu ^ 2, 0.5); mu }}), {{mu: mu}})
   value_of(step({kernel}, t))
 }}
 fn all(rounds: Int) ~> [Real] {{

@@ -154,10 +154,12 @@ impl<T: Traced + Send + 'static> TraceOf<T> {
                 if !info.named {
                     continue;
                 }
-                if info.name == name {
+                // The names of the functions that a choice lies in may be left out.
+                let short = info.name.rsplit('.').next().unwrap_or(&info.name);
+                if info.name == name || short == name {
                     values.push((place, value.clone()));
                     found = true;
-                } else if let Some(index) = element(&info.name, name) {
+                } else if let Some(index) = element(short, name) {
                     found = true;
                     if let Some(value) = value.element(index) {
                         values.push((place, value));

@@ -16,10 +16,7 @@ type Map<'m> = &'m mut dyn FnMut(&[f64]) -> Result<Option<Vec<f64>>, Fault>;
 /// The log absolute determinant of the Jacobian at `x` of a map from as many numbers to as many; none where the map has no value near.
 /// Each derivative is a limit of central differences by Richardson's extrapolation, with its order chosen by the estimated error
 /// (Ridders 1982): some twelve digits for smooth maps.
-pub(super) fn log_abs_det(
-    x: &[f64],
-    map: Map<'_>,
-) -> Result<Option<f64>, Fault> {
+pub(super) fn log_abs_det(x: &[f64], map: Map<'_>) -> Result<Option<f64>, Fault> {
     let n = x.len();
     let mut columns = Vec::with_capacity(n);
     for k in 0..n {
@@ -38,11 +35,7 @@ pub(super) fn log_abs_det(
 }
 
 /// The derivatives of all outputs by one input.
-fn derivative(
-    x: &[f64],
-    k: usize,
-    map: Map<'_>,
-) -> Result<Option<Vec<f64>>, Fault> {
+fn derivative(x: &[f64], k: usize, map: Map<'_>) -> Result<Option<Vec<f64>>, Fault> {
     let mut first = 0.05 * x[k].abs().max(0.2);
     'shorter: for _ in 0..RETRIES {
         let mut difference = |step: f64| -> Result<Option<Vec<f64>>, Fault> {
