@@ -474,8 +474,8 @@ fn walk(mu: Real) = {{ mu ~ Normal(0.9 * mu, 0.6); return () }}
 fn shift(mu: Real) = {{ by ~ Normal(0, 0.8); return by }}
 fn turn(mu: Real, by: Real) = {{ mu ~ Dirac(-mu + by); by ~ Dirac(by); return () }}
 fn round(mu: Real) ~> Real {{
-  let y = sample(Normal(mu ^ 2, 0.5))
-  let (t, weight) = update(trace(() => {{ mu ~ Normal(0, 1); observe y ~ Normal(mu ^ 2, 0.5); mu }}), {{mu: mu}})
+  let y = sample(Normal(mu, 1))
+  let (t, weight) = update(trace(() => {{ mu ~ Normal(0, 1); observe y ~ Normal(mu, 1); mu }}), {{mu: mu}})
   value_of(step({kernel}, t))
 }}
 fn all(rounds: Int) ~> [Real] {{

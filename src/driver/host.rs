@@ -185,6 +185,11 @@ impl Args {
         self.values.next().unwrap_or_default()
     }
 
+    /// Whether the next argument is an object of this kind.
+    pub(super) fn begins_with<T: HostObject>(&self) -> bool {
+        matches!(self.values.as_slice().first(), Some(Value::Host(object)) if object.as_any().is::<T>())
+    }
+
     /// Whether there is no further argument.
     pub(super) fn is_done(&self) -> bool {
         self.values.len() == 0

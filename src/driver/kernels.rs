@@ -32,6 +32,8 @@ impl DriverHost {
                 posterior.method = args.value().to_string();
                 host(posterior)
             }),
+            // Runs of a population have values too.
+            "value_of" if !args.begins_with::<Run>() => return None,
             "trace" | "value_of" | "logp_of" | "log_prior" | "log_likelihood" | "regenerate" | "update" | "step" => {
                 self.traced(code, name, args, random)
             }
