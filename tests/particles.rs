@@ -138,6 +138,115 @@ print(\"alive\", measure_eq(enumerate(turns), enumerate(() => collapse(alive(tur
 }
 
 #[test]
+fn filters_within_a_chain_are_choices_of_it() {
+    // A step of the chain may keep, redraw or refuse a filter, and never estimates anew what it keeps.
+    let body = "
+fn prior() ~> Real {
+  p ~ Choice([0.2, 0.6], [0.5, 0.5])
+  return p
+}
+fn steps(p: Real) ~> Int {
+  var s = 0
+  for t in 0..2 {
+    x ~ Bernoulli(p)
+    factor(log(0.3 + 0.6 * x))
+    s = s + x
+  }
+  return s
+}
+fn estimated() ~> {theta: Real, state: Int} {
+  let theta = prior()
+  let filtered = smc(() => steps(theta), 2)
+  factor(log_evidence(filtered))
+  return {theta, state: sample(filtered)}
+}
+let exact = enumerate(() => {
+  let theta = prior()
+  return {theta, state: steps(theta)}
+})
+fn moved(times: Int) ~> {theta: Real, state: Int} {
+  var t = trace(estimated)
+  factor(log_likelihood(t))
+  for i in 0..times {
+    t = step(single_site(), t)
+  }
+  value_of(t)
+}
+print(\"started\", measure_eq(exact, enumerate(() => moved(0))))
+print(\"moved\", measure_eq(exact, enumerate(() => moved(1))))
+let found = pmmh(prior, steps, particles = 5, draws = 1000)
+print(\"pmmh\", abs(prob(found, r => r.theta == 0.6) - prob(exact, r => r.theta == 0.6)) < 0.05)
+let outer = smc2(prior, steps, outer = 500, particles = 10)
+print(\"smc2\", abs(prob(outer, r => r.theta == 0.6) - prob(exact, r => r.theta == 0.6)) < 0.05)
+print(\"smc2\", abs(log_evidence(outer) - log_evidence(exact)) < 0.2)
+print(\"smc2\", measure_eq(exact, enumerate(() => collapse(smc2(prior, steps, outer = 1, particles = 1, moves = 1, threshold = 2.0)))))";
+    all_true(&format!("{MODELS}{body}"));
+}
+
+#[test]
+fn moves_and_temperatures_keep_the_measure() {
+    let body = "
+model pair {
+  a ~ Bernoulli(0.3)
+  b ~ Bernoulli(0.2 + 0.4 * a)
+  factor(log(1.0 + a + 2.0 * b))
+  return (a, b)
+}
+fn keeps(name: String, m: () ~> a, by: () ~> a) {
+  print(name, measure_eq(enumerate(m), enumerate(by)))
+}
+keeps(\"tempered\", evidence1, () => collapse(tempered(evidence1, 2, steps = 2, moves = 1)))
+keeps(\"tempered\", pair, () => collapse(tempered(pair, 1, steps = 2, moves = 1)))
+keeps(\"ais\", evidence2, () => collapse(ais(evidence2, 2, steps = 2, moves = 1)))
+keeps(\"rmsmc\", evidence1, () => collapse(rmsmc(evidence1, 2)))
+keeps(\"rmsmc\", pair, () => collapse(rmsmc(pair, 2)))
+keeps(\"rmsmc\", chain, () => collapse(rmsmc(chain, 1)))
+keeps(\"rmsmc\", uneven, () => collapse(rmsmc(uneven, 1)))
+keeps(\"rmsmc\", turns, () => collapse(rmsmc(turns, 1)))
+keeps(\"ibis\", uneven, () => collapse(ibis(uneven, 1, moves = 1, threshold = 2.0)))
+fn with_half() ~> (Int, Int) {
+  factor(0.5 * log_likelihood(trace(pair)))
+  pair()
+}
+fn exchanged() ~> (Int, Int) {
+  let (a, b) = (trace(pair), trace(pair))
+  factor(0.5 * log_likelihood(a) + log_likelihood(b))
+  value_of(exchange([at_temperature(a, 0.5), b], single_site(), 1)[1])
+}
+keeps(\"exchange\", with_half, exchanged)";
+    all_true(&format!("{MODELS}{body}"));
+}
+
+#[test]
+fn the_second_estimate_of_the_hidden_markov_model_is_exact() {
+    // By hand: with multinomial resampling at every step, for every number of particles, the estimate of the evidence has the expectation
+    // 121941/1600000, together with the last state 17973/320000·[x₃ = 1]; and the mean of its logarithm grows with the particles.
+    let model = "
+model hmm2 {
+  let y = [0, 1, 1]
+  let transition = [[0.9, 0.1], [0.3, 0.7]]
+  let heads = [0.2, 0.75]
+  var state = 0
+  for t in 0..3 {
+    x ~ Categorical(if t == 0 { [0.5, 0.5] } else { transition[state] })
+    observe y[t] ~ Bernoulli(heads[x])
+    state = x
+  }
+  return state == 1
+}
+fn check(n: Int, mean_log: Real) {
+  let estimates = enumerate(() => smc(hmm2, n, multinomial, 1.0))
+  print(n, abs(expect(estimates, p => exp(log_evidence(p))) - 121941.0 / 1600000.0) < 1e-14)
+  print(n, abs(expect(estimates, p => exp(log_evidence(p)) * prob(p, last => last)) - 17973.0 / 320000.0) < 1e-14)
+  print(n, abs(expect(estimates, p => log_evidence(p)) - mean_log) < 1e-9)
+}
+check(1, -3.0454954595)
+check(2, -2.9213014861)
+check(3, -2.8428486041)";
+    all_true(model);
+}
+
+#[test]
 fn chains_of_particle_filters_draw_from_the_posterior() {
     // Means of 20,000 dependent draws: some five standard errors.
     let body = "

@@ -1,12 +1,17 @@
 //! Joins the functions of populations and chains to their code.
 
 use super::host::{Args, host, recording, unfinished};
-use crate::exec::view::Model;
 use crate::exec::view::forward::ForwardView;
+use crate::exec::view::functions::ModelFunctions;
 use crate::exec::view::recorded::RecordedView;
 use crate::exec::view::stepped::SteppedView;
+use crate::exec::view::traced::TracedView;
+use crate::exec::view::{Model, Start};
 use crate::infer::chains;
+use crate::infer::ensemble::{self, Ensemble};
+use crate::infer::kernel::Kernel;
 use crate::infer::population::{self, ASK_FOR_CHOICES, Population};
+use crate::infer::trace::TraceOf;
 use crate::model::{Path, Random};
 use crate::value::{Fault, HostObject, Value, interrupt};
 use std::sync::Arc;
@@ -44,6 +49,11 @@ impl Held {
     }
 }
 
+fn unrecorded(held: &Held) -> Fault {
+    Fault::error(format!("{} did not keep what it drew", held.object().display()))
+        .hint("spawn it in the same function or statement")
+}
+
 /// Whether the program that holds a model may ask for what particles drew.
 fn asks_for_choices(model: &Model) -> bool {
     let mut hosts = model.code.funcs.iter().flat_map(|func| &func.hosts);
@@ -60,6 +70,48 @@ fn spawn(model: Model, particles: usize, all: bool) -> Result<Value, Fault> {
     Ok(held.value())
 }
 
+/// Calls a function of ensembles; none where the name or the first argument is of another kind.
+fn call_ensembles(
+    args: &mut Args,
+    all: bool,
+    model: &impl Fn(Value) -> Result<Model, Fault>,
+    random: &mut dyn Random,
+) -> Result<Option<Value>, Fault> {
+    let name = args.name;
+    if name.as_str() == "ensemble" {
+        let closure = args.value();
+        let view = Arc::new(TracedView::new(model(closure.clone())?));
+        return ensemble::ensemble(&view, &closure, args.count()?, random).map(|e| Some(host(e)));
+    }
+    if name.as_str() == "at_temperature" {
+        let mut trace: TraceOf<TracedView> = args.object()?;
+        trace.0.temperature = args.real()?;
+        return Ok(Some(host(trace)));
+    }
+    if !args.begins_with::<Ensemble<TracedView>>() {
+        return Ok(None);
+    }
+    let mut ensemble: Ensemble<TracedView> = args.object()?;
+    match name.as_str() {
+        "temper" => ensemble.temper(args.real()?)?,
+        "resample" => {
+            let (scheme, below) = (args.scheme()?, args.real()?);
+            ensemble.resample(scheme, below, random);
+        }
+        "move" => {
+            let kernel: Kernel = args.object()?;
+            let times = args.count()?;
+            if let Some(closure) = ensemble.model().map(|walker| walker.model.clone()) {
+                interrupt::stop_if_interrupted()?;
+                ensemble.move_by(&kernel, times, &ModelFunctions::new(model(closure)?), random)?;
+            }
+        }
+        "finish" => return ensemble.finish(&args.value().to_string(), all, random).map(|p| Some(host(p))),
+        _ => return Ok(None),
+    }
+    Ok(Some(host(ensemble)))
+}
+
 /// Calls a function of populations or chains; none where the name is that of another. `model` makes the model of a closure.
 pub(super) fn call(
     args: &mut Args,
@@ -67,6 +119,9 @@ pub(super) fn call(
     model: impl Fn(Value) -> Result<Model, Fault>,
     random: &mut dyn Random,
 ) -> Result<Option<Value>, Fault> {
+    if let Some(value) = call_ensembles(args, all, &model, random)? {
+        return Ok(Some(value));
+    }
     let value = match args.name.as_str() {
         "spawn" => spawn(model(args.value())?, args.count()?, all)?,
         "retain" => {
@@ -123,10 +178,22 @@ pub(super) fn call(
         }
         "pick" => match Held::take(args)? {
             Held::Recorded(population) => host(population.pick(random)?),
-            held => {
-                return Err(Fault::error(format!("{} did not keep what it drew", held.object().display()))
-                    .hint("spawn it in the same function or statement"));
+            held => return Err(unrecorded(&held)),
+        },
+        "move" => match Held::take(args)? {
+            Held::Recorded(mut population) => {
+                let kernel: Kernel = args.object()?;
+                let times = args.count()?;
+                let model = population.view().model().clone();
+                let closure = match &model.start {
+                    Start::Closure(closure) => closure.clone(),
+                    Start::Func(_) => Value::Unit,
+                };
+                let functions = ModelFunctions::new(model);
+                population.move_by((&kernel, times), (&closure, &functions), random)?;
+                host(population)
             }
+            held => return Err(unrecorded(&held)),
         },
         "value_of" => args.object::<Path>()?.value,
         "replicate" => {

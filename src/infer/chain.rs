@@ -63,7 +63,7 @@ struct Ran {
 }
 
 /// The choices of the current trace that the user named.
-fn named<T: Traced>(walker: &Walker<T>) -> Vec<(String, Value)> {
+pub(super) fn named<T: Traced>(walker: &Walker<T>) -> Vec<(String, Value)> {
     let infos = walker.view.infos(&walker.state);
     let choices = walker.view.trace(&walker.state).choices.iter().map(|c| (infos.get(c.info), c));
     choices.filter(|(info, _)| info.named).map(|(info, c)| (info.name.clone(), c.value.clone())).collect()

@@ -5,6 +5,7 @@
 
 pub mod chain;
 pub mod chains;
+pub mod ensemble;
 pub mod enumerate;
 pub mod gradient;
 pub mod importance;
@@ -65,7 +66,7 @@ impl Row {
 /// All declarations, by file.
 const ROWS: &[&[&[Row]]] = &[
     &[enumerate::ROWS, importance::ROWS, rejection::ROWS, chain::ROWS, trace::ROWS, population::ROWS, chains::ROWS],
-    &[gradient::ROWS, normal_fit::ROWS],
+    &[ensemble::ROWS, gradient::ROWS, normal_fit::ROWS],
     &kernel::ROWS,
 ];
 

@@ -6,6 +6,8 @@
 //! Weights are matched across particles by their place in the program. A particle that is ahead of others, because it met fewer weights,
 //! waits with its last weight pending until they are as far; one that ended waits for good.
 
+mod moves;
+
 use super::importance::{names_of, note_domain_faults, value_of};
 use super::resample::Resampler;
 use super::{Contract, Row};
@@ -84,6 +86,12 @@ pub(super) const ROWS: &[Row] = &[
         contract: Contract::Invariant,
     },
     Row {
+        signature: "fn move(p: Population<a>, kernel: Kernel, times: Int = 1) ~> Population<a>",
+        doc: "Moves every particle by a kernel that leaves the posterior up to where it stands as it is (resample-move; Gilks and Berzuini \
+              2001). Particles that wait stay as they are. The program is run again up to there for every move.",
+        contract: Contract::Preserves,
+    },
+    Row {
         signature: "fn value_of(run: Run<a>) -> a",
         doc: "What a run gave.\nexample: value_of(pick(advance(spawn(() => 7, 1)))) == 7",
         contract: Contract::None,
@@ -91,7 +99,7 @@ pub(super) const ROWS: &[Row] = &[
 ];
 
 /// The functions that ask for what the particles drew: where a program may call one, populations keep it.
-pub const ASK_FOR_CHOICES: &[&str] = &["pick", "retain"];
+pub const ASK_FOR_CHOICES: &[&str] = &["pick", "retain", "move"];
 
 /// What a population remembers for its report.
 #[derive(Clone, Debug, Default)]
@@ -105,6 +113,8 @@ struct History {
     refused_at: Option<u32>,
     domain_faults: u64,
     example: Option<String>,
+    /// Moves made and accepted.
+    moves: (u64, u64),
     /// The tries of an alive filter.
     tried: u64,
 }
@@ -185,6 +195,11 @@ fn holding<S: Stepped>(view: Arc<S>, runs: S::Runs, n: usize) -> Population<S> {
 }
 
 impl<S: Stepped> Population<S> {
+    /// The view of the model.
+    pub fn view(&self) -> &Arc<S> {
+        &self.view
+    }
+
     /// How many particles there are.
     pub fn size(&self) -> usize {
         self.log_weights.len()
@@ -446,6 +461,10 @@ impl<S: Stepped> Population<S> {
         posterior.log_evidence_se = weights.map(|w| (self.history.variance + relative_variance(&w)).sqrt());
         posterior.info.push(("steps".into(), Info::Count(self.history.steps)));
         posterior.info.push(("resamplings".into(), Info::Count(self.history.resamplings)));
+        if self.history.moves.0 > 0 {
+            let share = self.history.moves.1 as f64 / self.history.moves.0 as f64;
+            posterior.info.push(("acceptance".into(), Info::Number(share)));
+        }
         if self.history.tried > 0 {
             posterior.info.push(("tries".into(), Info::Count(self.history.tried)));
         }
@@ -486,18 +505,18 @@ fn still_running() -> Fault {
 }
 
 /// The effective number of normalised weights.
-fn effective(weights: &[f64]) -> f64 {
+pub(super) fn effective(weights: &[f64]) -> f64 {
     1.0 / weights.iter().map(|w| w * w).sum::<f64>()
 }
 
 /// The weights whose logs these are, divided by their sum; none if all are zero.
-fn normalised(log_weights: &[f64]) -> Option<Vec<f64>> {
+pub(super) fn normalised(log_weights: &[f64]) -> Option<Vec<f64>> {
     let total = log_sum_exp(log_weights);
     (total > f64::NEG_INFINITY).then(|| log_weights.iter().map(|w| (w - total).exp()).collect())
 }
 
 /// An estimate of the relative variance of a mean of weights, given the normalised weights.
-fn relative_variance(weights: &[f64]) -> f64 {
+pub(super) fn relative_variance(weights: &[f64]) -> f64 {
     let n = weights.len() as f64;
     if n < 2.0 {
         return 0.0;

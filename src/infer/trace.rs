@@ -252,6 +252,7 @@ impl<T: Traced + Send + 'static> HostObject for TraceOf<T> {
         (Arc::ptr_eq(&self.0.view, &other.0.view) || same(&self.0.model, &other.0.model))
             && self.0.temperature.to_bits() == other.0.temperature.to_bits()
             && real_bits(a.log_weight) == real_bits(b.log_weight)
+            && self.0.view.same_calls(&self.0.state, &other.0.state)
             && a.choices.len() == b.choices.len()
             && a.choices.iter().zip(&b.choices).all(|(a, b)| a.address == b.address && same(&a.value, &b.value))
     }

@@ -15,7 +15,7 @@ pub use density::{Density, Evaluate};
 pub use functions::{Answer, Drawn, Functions, Ran, Shape, Stopped};
 pub use path::{Met, Path, Recorded};
 pub use random::{Exact, Production, Random, Watched, every_outcome, every_outcome_within};
-pub use traced::{Choice, ChoiceInfo, Infos, Trace, Traced, Update};
+pub use traced::{CALLS, Choice, ChoiceInfo, Infos, Trace, Traced, Update};
 
 /// The result of a run: a value and the log of its unnormalised weight (−∞ for a run that a condition refused).
 #[derive(Clone, Debug)]

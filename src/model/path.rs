@@ -1,17 +1,28 @@
 //! Complete runs with what was drawn in them, to be followed again.
 
-use super::Stepped;
+use super::{Dead, Random, Stepped, Traced};
 use crate::value::{Fault, HostObject, Value, hash_value, same};
 use std::any::Any;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
+/// In place of an address: the result of a function of the host that drew, and of one that did not.
+pub const CALL: u64 = 0;
+pub const FIXED_CALL: u64 = 1;
+
 /// Something that a run drew.
 #[derive(Clone, Debug)]
 pub struct Met {
-    /// The address of the choice; 0 for the result of a function of the host.
+    /// The address of the choice; [`CALL`] or [`FIXED_CALL`] for the result of a function of the host.
     pub address: u64,
     pub value: Value,
+}
+
+impl Met {
+    /// Whether a function of the host gave it.
+    pub fn is_call(&self) -> bool {
+        self.address <= FIXED_CALL
+    }
 }
 
 /// A run that ended: all that it drew, in order, and what it gave.
@@ -32,6 +43,27 @@ pub trait Recorded: Stepped {
     /// `count` runs at their start, of which the first follows a path. With `ancestors`, [`Stepped::continuations`] tells how well each
     /// run goes on as it does.
     fn follow(&self, path: &Path, count: usize, ancestors: bool) -> Result<Self::Runs, Fault>;
+
+    /// The view of runs up to where a run stands.
+    type Prefix: Traced + Send + 'static;
+
+    /// Run k as a trace that ends where it stands.
+    #[allow(clippy::type_complexity, reason = "a view and its state belong together")]
+    fn as_trace(
+        &self,
+        runs: &Self::Runs,
+        k: usize,
+        random: &mut dyn Random,
+    ) -> Result<Result<(Self::Prefix, <Self::Prefix as Traced>::State), Dead>, Fault>;
+
+    /// The suspended run that did what a trace did.
+    fn as_run(
+        &self,
+        runs: &Self::Runs,
+        k: usize,
+        prefix: &Self::Prefix,
+        state: &<Self::Prefix as Traced>::State,
+    ) -> Result<Self::Run, Fault>;
 }
 
 impl HostObject for Path {

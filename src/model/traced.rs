@@ -76,6 +76,8 @@ pub struct Trace {
     pub choices: Vec<Choice>,
     /// The places of the choices that some weight depends on, ascending.
     pub movable: Vec<u32>,
+    /// How many functions of the host drew something, such as steps of a particle filter that runs within the model.
+    pub calls: u32,
     /// The sum of the log weights of observations and factors.
     pub log_weight: f64,
     /// The sum of the log densities of the choices.
@@ -83,6 +85,11 @@ pub struct Trace {
 }
 
 impl Trace {
+    /// How many choices may be moved, where all calls that drew are one.
+    pub fn units(&self) -> usize {
+        self.movable.len() + usize::from(self.calls > 0)
+    }
+
     /// The unnormalised log density of the run.
     pub fn log_joint(&self) -> f64 {
         self.log_prior + self.log_weight
@@ -99,6 +106,9 @@ impl Trace {
     }
 }
 
+/// As a place to be redrawn: all functions of the host that drew something, as one choice.
+pub const CALLS: usize = usize::MAX;
+
 /// What a proposal changes, besides the values that it was asked to set.
 #[derive(Clone, Debug, Default)]
 pub struct Update {
@@ -110,7 +120,7 @@ pub struct Update {
     pub log_prior: f64,
     /// The change of the log weight.
     pub log_weight: f64,
-    /// How many choices may be moved before and after.
+    /// How many choices may be moved before and after; all calls that drew count as one.
     pub before: usize,
     pub after: usize,
     /// The places, in the proposed trace, of choices that the run before lacked.
@@ -156,12 +166,20 @@ pub trait Traced: Sync {
     /// What is known of the choices met so far.
     fn infos<'s>(&self, state: &'s Self::State) -> &'s Infos;
 
+    /// Whether the functions of the host that two states called gave the same.
+    fn same_calls(&self, _a: &Self::State, _b: &Self::State) -> bool {
+        true
+    }
+
     /// What the run returned.
     fn value(&self, state: &Self::State) -> Value;
 
     /// Tentatively gives the choices at some places other values, and draws those at other places anew from their distributions.
     /// Choices that appear are drawn, ones not reached any more vanish. So are choices drawn whose old value has density zero under what comes
     /// before them now, if the way back would draw them too; else the proposal is dead.
+    ///
+    /// A function of the host is a choice too, whose density is not known: its result stays while its arguments are the same, and is drawn
+    /// anew where they are not, and all of them where [`CALLS`] is a place to redraw. So no density of it enters a ratio.
     ///
     /// Settle it by `accept` or `reject`. When it is dead or faults the state is as it was, and nothing is pending.
     fn propose(

@@ -8,7 +8,7 @@ use crate::source::{Name, Span};
 use crate::syntax::ast::{Arrow, Ident, ItemKind, TypeExprKind, TypeId};
 
 /// Types of the host that programs may name, with the number of their arguments.
-const HOST_TYPES: &[(&str, usize)] = &[("Kernel", 0), ("Population", 1), ("Run", 1), ("Trace", 1)];
+const HOST_TYPES: &[(&str, usize)] = &[("Kernel", 0), ("Ensemble", 1), ("Population", 1), ("Run", 1), ("Trace", 1)];
 
 /// How deep aliases may lead into each other.
 const ALIAS_LIMIT: u32 = 64;

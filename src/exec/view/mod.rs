@@ -69,8 +69,20 @@ impl Model {
 
     /// Executes the host function at which a machine is paused, and gives its result.
     fn call_host(&self, machine: &mut Machine, func: u32, host: u32, random: &mut dyn Random) -> Result<Value, Fault> {
-        let name = self.code.funcs[func as usize].hosts[host as usize].name;
         let args = machine.host_args(&self.code, func, host);
+        self.call_host_with(machine, func, host, args, random)
+    }
+
+    /// As [`Model::call_host`], with arguments that were taken from the machine before.
+    fn call_host_with(
+        &self,
+        machine: &mut Machine,
+        func: u32,
+        host: u32,
+        args: Vec<Value>,
+        random: &mut dyn Random,
+    ) -> Result<Value, Fault> {
+        let name = self.code.funcs[func as usize].hosts[host as usize].name;
         let value =
             self.host.call(&self.code, name, args, random).map_err(|fault| machine.fault_here(&self.code, fault))?;
         machine.supply_host(&self.code, func, host, value.clone())?;

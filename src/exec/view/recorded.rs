@@ -1,8 +1,10 @@
 //! Suspended runs that keep what they drew, and follow what another run drew.
 
+use super::traced::{End, State, TracedView, pass};
 use super::{Model, choice_name, choose_outcome, dead, score_site, unexpected};
 use crate::exec::machine::{Event, Machine};
-use crate::model::{Advance, Dead, Met, Path, Random, Recorded, Stand, Step, Stepped};
+use crate::model::path::{CALL, FIXED_CALL};
+use crate::model::{Advance, Dead, Met, Path, Production, Random, Recorded, Stand, Step, Stepped, Traced, Watched};
 use crate::value::hash::{hash_value, same};
 use crate::value::{Fault, Generator, Streams, Value};
 use rayon::prelude::*;
@@ -11,9 +13,6 @@ use std::sync::Arc;
 
 /// Runs that one thread advances at a time.
 const BLOCK: usize = 64;
-
-/// The address of what a function of the host gave.
-const HOST: u64 = 0;
 
 /// The `Recorded` view of a model.
 pub struct RecordedView {
@@ -27,6 +26,8 @@ pub struct Run {
     past: Option<Arc<Node>>,
     stand: Stand,
     follows: Option<Following>,
+    /// The weights met, as `pass` names them.
+    passed: u64,
 }
 
 /// The path that a run follows.
@@ -79,6 +80,7 @@ impl Clone for Run {
         self.past.clone_from(&other.past);
         self.stand = other.stand;
         self.follows.clone_from(&other.follows);
+        self.passed = other.passed;
     }
 }
 
@@ -98,6 +100,16 @@ impl Run {
         let met = following.path.get(following.met).filter(|met| met.address == address)?;
         following.met += 1;
         Some(met.value.clone())
+    }
+}
+
+impl Run {
+    /// What a function of the host gave next on the path that the run follows.
+    fn next_call(&mut self) -> Option<Met> {
+        let following = self.follows.as_mut()?;
+        let met = following.path.get(following.met).filter(|met| met.is_call())?.clone();
+        following.met += 1;
+        Some(met)
     }
 }
 
@@ -126,6 +138,11 @@ impl RecordedView {
         RecordedView { model }
     }
 
+    /// The model.
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
     /// Runs to the next weight or the end. Where a density is asked for, that of what the run follows is added to it.
     fn go(
         &self,
@@ -152,6 +169,7 @@ impl RecordedView {
                         following.weights += 1;
                     }
                     let address = run.machine.score_address(code, func, score);
+                    run.passed = pass(run.passed, address);
                     return Ok(Step::Paused { weight, address, site });
                 }
                 Event::Sample { func, sample } => {
@@ -182,22 +200,28 @@ impl RecordedView {
                         // What another run was given by the host need not be what this one would get.
                         (true, _) if logp.is_some() => return astray,
                         (true, _) => {
-                            let Some(value) = run.next(HOST) else { return astray };
-                            run.machine.supply_host(code, func, host, value.clone())?;
-                            value
+                            let Some(met) = run.next_call() else { return astray };
+                            run.machine.supply_host(code, func, host, met.value.clone())?;
+                            met
                         }
                         (false, None) => {
-                            let mut random = crate::model::Production(run.machine.generator.split());
-                            model.call_host(&mut run.machine, func, host, &mut random)?
+                            let mut random = Production(run.machine.generator.split());
+                            self.call(&mut run.machine, func, host, &mut random)?
                         }
-                        (false, Some(random)) => model.call_host(&mut run.machine, func, host, *random)?,
+                        (false, Some(random)) => self.call(&mut run.machine, func, host, *random)?,
                     };
-                    run.note(Met { address: HOST, value }, None);
+                    run.note(value, None);
                 }
                 Event::Printed => model.flush(&mut run.machine),
                 event => return Err(unexpected(event)),
             }
         }
+    }
+
+    fn call(&self, machine: &mut Machine, func: u32, host: u32, random: &mut dyn Random) -> Result<Met, Fault> {
+        let mut random = Watched::new(random);
+        let value = self.model.call_host(machine, func, host, &mut random)?;
+        Ok(Met { address: if random.asked() { CALL } else { FIXED_CALL }, value })
     }
 
     fn settle(&self, run: &mut Run, result: Result<Step, Fault>) -> Result<Step, Fault> {
@@ -462,5 +486,61 @@ impl Recorded for RecordedView {
         }
         runs.given = Some(Arc::new(given));
         Ok(runs)
+    }
+
+    type Prefix = TracedView;
+
+    fn as_trace(
+        &self,
+        runs: &Runs,
+        k: usize,
+        random: &mut dyn Random,
+    ) -> Result<Result<(TracedView, State), Dead>, Fault> {
+        let run = &runs.runs[k];
+        let end = if run.stand == Stand::Done { End::Done(run.passed) } else { End::Weight(run.passed) };
+        let view = TracedView::until(self.model.clone(), end);
+        let mut met: Vec<Met> = run.pasts().map(|node| node.met.clone()).collect();
+        met.reverse();
+        Ok(view.adopt(&met, random)?.map(|state| (view, state)))
+    }
+
+    fn as_run(&self, runs: &Runs, k: usize, prefix: &TracedView, state: &State) -> Result<Run, Fault> {
+        let code = &*self.model.code;
+        let end = (runs.stands[k] != Stand::Done).then_some(runs.runs[k].passed);
+        let strayed = || Fault::internal("a particle was replayed that is not one of its model");
+        let (mut choices, mut calls) = (prefix.trace(state).choices.iter(), prefix.calls(state));
+        let mut run = self.start()?;
+        run.machine.pause_at_scores = true;
+        run.machine.draw = false;
+        run.stand = runs.stands[k];
+        loop {
+            match run.machine.run(code)? {
+                Event::Sample { func, sample } => {
+                    let choice = choices.next().ok_or_else(strayed)?;
+                    let name = match self.model.record {
+                        true => choice_name(&run.machine, code, func, sample).map(Arc::from),
+                        false => None,
+                    };
+                    run.machine.supply(code, func, sample, choice.value.clone())?;
+                    run.note(Met { address: choice.address, value: choice.value.clone() }, name);
+                }
+                Event::Host { func, host } => {
+                    let (value, drew) = calls.next().ok_or_else(strayed)?;
+                    run.machine.supply_host(code, func, host, value.clone())?;
+                    run.note(Met { address: if drew { CALL } else { FIXED_CALL }, value: value.clone() }, None);
+                }
+                Event::Score { func, score, .. } => {
+                    run.passed = pass(run.passed, run.machine.score_address(code, func, score));
+                    if Some(run.passed) == end {
+                        // Where runs are enumerated, those that are alike must not differ in what is dead.
+                        run.machine.forget_dead(code, true);
+                        return Ok(run);
+                    }
+                }
+                Event::Done if end.is_none() => return Ok(run),
+                Event::Printed => run.machine.printed.clear(),
+                event => return Err(unexpected(event)),
+            }
+        }
     }
 }

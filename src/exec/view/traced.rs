@@ -14,17 +14,20 @@ mod walk;
 use super::graph::{Calls, Live, Outcome};
 use super::{Model, branching, choose_outcome, dead, unexpected};
 use crate::exec::machine::{Code, Event, Machine};
-use crate::model::{Dead, Infos, Outcomes, Random, Trace, Traced, Update};
+use crate::model::path::CALL;
+use crate::model::{Dead, Infos, Met, Outcomes, Random, Trace, Traced, Update};
 use crate::source::Name;
 use crate::value::domain::Size;
-use crate::value::{DistValue, Fault, Generator, Value};
+use crate::value::{DistValue, Fault, Generator, Value, same};
 use std::sync::Arc;
+pub use walk::{End, pass};
 use walk::{Purpose, Recorded, Walk};
 
 /// The `Traced` view of a model.
 pub struct TracedView {
     model: Model,
     graphs: bool,
+    until: Option<End>,
 }
 
 /// Proposals before a state is first recorded as a graph, which takes as long as some runs.
@@ -112,12 +115,12 @@ impl Clone for Scratch {
 impl TracedView {
     /// The view of a model.
     pub fn new(model: Model) -> TracedView {
-        TracedView { model, graphs: true }
+        TracedView { model, graphs: true, until: None }
     }
 
     /// A view that runs the model for every proposal.
     pub fn without_graphs(model: Model) -> TracedView {
-        TracedView { model, graphs: false }
+        TracedView { model, graphs: false, until: None }
     }
 
     /// Whether a state is held as a graph, so that proposals cost what depends on what they change.
@@ -130,6 +133,27 @@ impl TracedView {
         state.live.as_deref().filter(|_| state.pending != Pending::Run)
     }
 
+    /// A view of runs up to some weight, which counts, or to their end; runs that meet other weights until then have weight zero.
+    pub fn until(model: Model, end: End) -> TracedView {
+        TracedView { model, graphs: false, until: Some(end) }
+    }
+
+    /// The run that drew what another one did.
+    pub(super) fn adopt(&self, met: &[Met], random: &mut dyn Random) -> Result<Result<State, Dead>, Fault> {
+        let mut state = State::default();
+        let State { infos, now, scratch, .. } = &mut state;
+        let given = met.iter().filter(|met| !met.is_call()).map(|met| (met.address, &met.value)).collect();
+        let calls = met.iter().filter(|met| met.is_call()).map(|met| (met.value.clone(), met.address == CALL));
+        let purpose = Purpose::Generate { given, calls: calls.collect() };
+        let result = self.walk(infos, scratch, &purpose, now, random)?;
+        Ok(result.map(|_| state))
+    }
+
+    /// What the calls of functions of the host in a run gave, and whether they drew.
+    pub(super) fn calls<'s>(&self, state: &'s State) -> impl Iterator<Item = (&'s Value, bool)> {
+        state.now.hosts.iter().map(|call| (&call.result, call.drew))
+    }
+
     /// Runs from the start for some purpose; leaves the run in `out`.
     fn walk(
         &self,
@@ -140,7 +164,7 @@ impl TracedView {
         random: &mut dyn Random,
     ) -> Result<Result<Update, Dead>, Fault> {
         let Scratch { machine, index } = scratch;
-        let mut walk = Walk { model: &self.model, machine, infos, index };
+        let mut walk = Walk { model: &self.model, machine, infos, index, until: self.until };
         let result = walk.go(purpose, out, random);
         self.model.flush(&mut scratch.machine);
         match result {
@@ -172,7 +196,7 @@ impl TracedView {
     ) -> Result<R, Fault> {
         let code = &*self.model.code;
         let mut machine = Machine::default();
-        walk::begin(&self.model, &mut machine)?;
+        walk::begin(&self.model, &mut machine, self.until)?;
         let mut hosts = state.now.hosts.iter();
         let mut at = 0;
         loop {
@@ -184,10 +208,11 @@ impl TracedView {
                     at += 1;
                 }
                 Event::Host { func, host } => {
-                    let value = hosts.next().ok_or_else(strayed)?.clone();
+                    let value = hosts.next().ok_or_else(strayed)?.result.clone();
                     machine.supply_host(code, func, host, value)?;
                 }
                 Event::Printed => machine.printed.clear(),
+                Event::Score { weight, .. } if weight > f64::NEG_INFINITY => {}
                 Event::Done => return Err(strayed()),
                 event => return Err(unexpected(event)),
             }
@@ -244,7 +269,8 @@ impl Traced for TracedView {
     ) -> Result<Result<(State, f64), Dead>, Fault> {
         let mut state = State::default();
         let State { infos, now, scratch, .. } = &mut state;
-        let purpose = Purpose::Generate { given: given.iter().map(|(address, value)| (*address, value)).collect() };
+        let given = given.iter().map(|(address, value)| (*address, value)).collect();
+        let purpose = Purpose::Generate { given, calls: Vec::new() };
         let result = self.walk(infos, scratch, &purpose, now, random)?;
         Ok(result.map(|update| (state, update.stale)))
     }
@@ -255,6 +281,11 @@ impl Traced for TracedView {
 
     fn infos<'s>(&self, state: &'s State) -> &'s Infos {
         &state.infos
+    }
+
+    fn same_calls(&self, a: &State, b: &State) -> bool {
+        let alike = |(a, b): (&walk::Call, &walk::Call)| same(&a.result, &b.result);
+        a.now.hosts.len() == b.now.hosts.len() && a.now.hosts.iter().zip(&b.now.hosts).all(alike)
     }
 
     fn value(&self, state: &State) -> Value {
@@ -300,8 +331,8 @@ impl Traced for TracedView {
             Ok(Ok(mut update)) => {
                 update.log_prior = now.trace.log_prior - before.trace.log_prior;
                 update.log_weight = now.trace.log_weight - before.trace.log_weight;
-                update.before = before.trace.movable.len();
-                update.after = now.trace.movable.len();
+                update.before = before.trace.units();
+                update.after = now.trace.units();
                 *pending = Pending::Run;
                 Ok(Ok(update))
             }

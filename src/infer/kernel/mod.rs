@@ -508,7 +508,9 @@ impl Moves {
 fn plan(kernel: &Kernel, filters: &mut Vec<Names>, parts: &mut Vec<Part>) -> Plan {
     match &*kernel.tree {
         Tree::Move(kind) => {
-            parts.push(Part { kind: kind.clone(), sites: Sites::new(filters.clone()) });
+            let sites = Sites::new(filters.clone());
+            let sites = if matches!(kind, Move::SingleSite) { sites.with_calls() } else { sites };
+            parts.push(Part { kind: kind.clone(), sites });
             Plan::Move(parts.len() - 1)
         }
         Tree::On(names, kernel) => {
@@ -616,7 +618,7 @@ impl<T: Traced> Step<'_, T> {
 
     /// The log of the ratio of the probabilities of picking the same choice before and after a proposal that is pending.
     fn picks(&mut self, update: &Update, before: usize) -> f64 {
-        if update.born.is_empty() && update.gone.is_empty() {
+        if update.born.is_empty() && update.gone.is_empty() && update.before == update.after {
             return 0.0;
         }
         let after = self.sites.count(self.walker);

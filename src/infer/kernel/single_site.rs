@@ -7,7 +7,7 @@ use super::super::proposal::{Move as Kind, propose};
 use super::super::{Contract, Row};
 use super::Step;
 use super::sites::uniform_index;
-use crate::model::Traced;
+use crate::model::{CALLS, Traced};
 use crate::value::Fault;
 
 pub(super) const ROWS: &[Row] = &[Row {
@@ -34,9 +34,26 @@ pub(super) enum Steps {
 
 pub(super) fn step<T: Traced>(step: &mut Step<'_, T>) -> Result<bool, Fault> {
     match step.pick() {
+        Some((CALLS, count)) => redraw_calls(step, count),
         Some((place, count)) => move_one(step, place, count, Steps::Mixed),
         None => step.nothing(),
     }
+}
+
+/// Draws all calls of functions of the host anew that drew something, such as particle filters within the model.
+fn redraw_calls<T: Traced>(step: &mut Step<'_, T>, count: usize) -> Result<bool, Fault> {
+    let walker = &mut *step.walker;
+    let accepted = match walker.view.propose(&mut walker.state, &[], &[CALLS], step.random)? {
+        Ok(update) => {
+            let log_alpha = step.walker.log_ratio(&update) + step.picks(&update, count);
+            step.decide(log_alpha).1
+        }
+        Err(dead) => {
+            step.trouble.note(dead);
+            false
+        }
+    };
+    Ok(step.count(accepted))
 }
 
 /// Moves the choice at a place, which was picked among `count`.

@@ -2,7 +2,7 @@
 
 use super::super::proposal::{Move as Kind, Tuning};
 use super::Walker;
-use crate::model::{Infos, Random, Trace, Traced};
+use crate::model::{CALLS, Infos, Random, Trace, Traced};
 use crate::value::Value;
 use std::fmt;
 use std::sync::Arc;
@@ -59,12 +59,24 @@ pub(super) struct Sites {
     known: Vec<Option<Site>>,
     /// Proposals of the move as a whole, accepted and made.
     whole: (u64, u64),
+    /// All calls of functions of the host that drew are one choice more.
+    calls: bool,
 }
 
 impl Sites {
     /// All choices that pass the filters.
     pub fn new(filters: Vec<Names>) -> Sites {
-        Sites { filters, matches: Vec::new(), found: Vec::new(), known: Vec::new(), whole: (0, 0) }
+        Sites { filters, matches: Vec::new(), found: Vec::new(), known: Vec::new(), whole: (0, 0), calls: false }
+    }
+
+    /// The same, and as one choice more all calls of functions of the host that drew, if all choices pass.
+    pub fn with_calls(mut self) -> Sites {
+        self.calls = self.filters.is_empty();
+        self
+    }
+
+    fn calls(&self, trace: &Trace) -> usize {
+        usize::from(self.calls && trace.calls > 0)
     }
 
     fn passes(&mut self, infos: &Infos, info: u32) -> bool {
@@ -94,7 +106,7 @@ impl Sites {
     pub fn count<T: Traced>(&mut self, walker: &Walker<T>) -> usize {
         let trace = walker.view.trace(&walker.state);
         if self.filters.is_empty() {
-            return trace.movable.len();
+            return trace.movable.len() + self.calls(trace);
         }
         self.find(walker.view.infos(&walker.state), trace);
         self.found.len()
@@ -115,22 +127,23 @@ impl Sites {
         };
         let trace = walker.view.trace(&walker.state);
         let total: usize = if self.filters.is_empty() {
-            trace.movable.iter().map(|k| size(&trace.choices[*k as usize].value)).sum()
+            let numbers: usize = trace.movable.iter().map(|k| size(&trace.choices[*k as usize].value)).sum();
+            numbers + self.calls(trace)
         } else {
             self.places(walker).iter().map(|k| size(&trace.choices[*k].value)).sum()
         };
         total.max(1)
     }
 
-    /// One of them, uniformly, and how many there are.
+    /// One of them, uniformly, and how many there are; [`CALLS`] for the calls that drew.
     pub fn pick<T: Traced>(&mut self, walker: &Walker<T>, random: &mut dyn Random) -> Option<(usize, usize)> {
         let count = self.count(walker);
         if count == 0 {
             return None;
         }
         let k = uniform_index(count, random);
-        let place = if self.filters.is_empty() { walker.view.trace(&walker.state).movable[k] } else { self.found[k] };
-        Some((place as usize, count))
+        let places = if self.filters.is_empty() { &walker.view.trace(&walker.state).movable } else { &self.found };
+        Some((places.get(k).map_or(CALLS, |place| *place as usize), count))
     }
 
     /// What is known of the choice at a place; `scale` is the size of its steps at first.

@@ -6,9 +6,9 @@ use super::super::{Model, choice_name, score_site, unexpected};
 use super::draw;
 use crate::exec::machine::choice::Arguments;
 use crate::exec::machine::{Event, Machine};
-use crate::model::{Choice, ChoiceInfo, Dead, Infos, Random, Trace, Update};
+use crate::model::{CALLS, Choice, ChoiceInfo, Dead, Infos, Random, Trace, Update, Watched};
 use crate::value::hash::same_domain;
-use crate::value::{Domain, Fault, Generator, Value};
+use crate::value::{Domain, Fault, Generator, Value, same};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -19,14 +19,26 @@ pub(super) struct Recorded {
     pub value: Value,
     /// The arguments of the distributions of the choices.
     pub args: Arguments,
-    /// The results of the functions of the host.
-    pub hosts: Vec<Value>,
+    /// The calls of functions of the host.
+    pub hosts: Vec<Call>,
+}
+
+/// A call of a function of the host: a choice whose density is not known.
+#[derive(Clone, Debug)]
+pub(super) struct Call {
+    func: u32,
+    host: u32,
+    args: Vec<Value>,
+    pub result: Value,
+    /// Whether the function drew something. That follows from its arguments.
+    pub drew: bool,
 }
 
 impl Recorded {
     fn clear(&mut self) {
         self.trace.choices.clear();
         self.trace.movable.clear();
+        self.trace.calls = 0;
         self.trace.log_prior = 0.0;
         self.args.clear();
         self.hosts.clear();
@@ -79,7 +91,8 @@ impl<'a> Changes<'a> {
 /// What a run does at its choices.
 pub(super) enum Purpose<'a> {
     /// Draw all but those of given addresses.
-    Generate { given: HashMap<u64, &'a Value> },
+    /// The first calls of functions of the host gave these results, and whether they drew.
+    Generate { given: HashMap<u64, &'a Value>, calls: Vec<(Value, bool)> },
     /// Reuse what the old run has, with changes.
     Replay { old: &'a Recorded, changes: Changes<'a> },
     /// Draw the forward-only choices, reuse the others.
@@ -94,6 +107,10 @@ impl<'a> Purpose<'a> {
         }
     }
 
+    fn redraws_calls(&self) -> bool {
+        matches!(self, Purpose::Replay { changes, .. } if changes.redraw.contains(&CALLS))
+    }
+
     fn change(&self, place: usize) -> Change<'a> {
         match self {
             Purpose::Replay { changes, .. } => changes.at(place),
@@ -104,7 +121,7 @@ impl<'a> Purpose<'a> {
     /// The value asked for a choice that the old run lacks.
     fn given(&self, address: u64, name: &str) -> Option<&'a Value> {
         match self {
-            Purpose::Generate { given } => given.get(&address).copied(),
+            Purpose::Generate { given, .. } => given.get(&address).copied(),
             Purpose::Replay { changes, .. } => {
                 changes.born.iter().find(|(born, _)| born == name).map(|(_, value)| value)
             }
@@ -122,12 +139,26 @@ pub(super) struct Index {
     seen: HashSet<u64>,
 }
 
-/// Puts a machine at the start of a model, to pause at its choices.
-pub(super) fn begin(model: &Model, machine: &mut Machine) -> Result<(), Fault> {
+/// Puts a machine at the start of a model, to pause at its choices, and at its weights where a run ends at one of them.
+pub(super) fn begin(model: &Model, machine: &mut Machine, until: Option<End>) -> Result<(), Fault> {
     model.begin(machine)?;
-    machine.pause_at_scores = false;
+    machine.pause_at_scores = until.is_some();
     machine.draw = false;
     Ok(())
+}
+
+/// Where a run of a prefix of a model ends, by the name of all the weights that it meets until then; see [`pass`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// At a weight.
+    Weight(u64),
+    /// Where the model does.
+    Done(u64),
+}
+
+/// The name of a sequence of weights (0 for none) with one more.
+pub fn pass(weights: u64, address: u64) -> u64 {
+    (weights.rotate_left(23) ^ address).wrapping_mul(0x9E37_79B9_7F4A_7C15)
 }
 
 /// A run in progress.
@@ -136,6 +167,8 @@ pub(super) struct Walk<'a> {
     pub machine: &'a mut Machine,
     pub infos: &'a mut Infos,
     pub index: &'a mut Index,
+    /// Where runs end; none for those that end where the model does.
+    pub until: Option<End>,
 }
 
 impl Walk<'_> {
@@ -162,6 +195,39 @@ impl Walk<'_> {
         Ok(self.infos.add(ChoiceInfo { address, name, named, support, can_draw }))
     }
 
+    /// Calls the function of the host where the machine is paused, the one of this number; or takes what the old run was given, if
+    /// its arguments are the same. Which calls correspond follows from the runs, so the way back keeps the same ones.
+    fn call(
+        &mut self,
+        func: u32,
+        host: u32,
+        purpose: &Purpose<'_>,
+        number: usize,
+        random: &mut dyn Random,
+    ) -> Result<Call, Fault> {
+        let code = &*self.model.code;
+        let args = self.machine.host_args(code, func, host);
+        let alike = |call: &&Call| {
+            (call.func, call.host) == (func, host)
+                && !(call.drew && purpose.redraws_calls())
+                && call.args.len() == args.len()
+                && call.args.iter().zip(&args).all(|(a, b)| same(a, b))
+        };
+        if let Some(call) = purpose.old().and_then(|old| old.hosts.get(number)).filter(alike) {
+            self.machine.supply_host(code, func, host, call.result.clone())?;
+            return Ok(call.clone());
+        }
+        if let Purpose::Generate { calls, .. } = purpose
+            && let Some((result, drew)) = calls.get(number)
+        {
+            self.machine.supply_host(code, func, host, result.clone())?;
+            return Ok(Call { func, host, args, result: result.clone(), drew: *drew });
+        }
+        let mut random = Watched::new(random);
+        let result = self.model.call_host_with(self.machine, func, host, args.clone(), &mut random)?;
+        Ok(Call { func, host, args, result, drew: random.asked() })
+    }
+
     /// Runs the model. Of the update it fills in what was drawn, born, moved and lost; for `Generate`, `stale` is the log density of
     /// the given choices.
     pub fn go(
@@ -171,21 +237,33 @@ impl Walk<'_> {
         random: &mut dyn Random,
     ) -> Result<Result<Update, Dead>, Fault> {
         out.clear();
-        begin(self.model, self.machine)?;
+        begin(self.model, self.machine, self.until)?;
         let code = &*self.model.code;
         let old = purpose.old();
         let mut update = Update::default();
         let mut cursor = 0;
         let mut reused = 0;
         let mut left_order = false;
+        let mut passed = 0;
         self.index.seen.clear();
         loop {
             match self.machine.run(code)? {
+                // A run that meets other weights than it is to meet has no place among those that meet them.
+                Event::Done if self.until.is_some_and(|end| end != End::Done(passed)) => {
+                    return Ok(Err(Dead::Zero(u32::MAX)));
+                }
                 Event::Done => break,
+                Event::Score { func, score, weight } if weight > f64::NEG_INFINITY => {
+                    passed = pass(passed, self.machine.score_address(code, func, score));
+                    if self.until == Some(End::Weight(passed)) {
+                        break;
+                    }
+                }
                 Event::Score { func, score, .. } => return Ok(Err(Dead::Zero(score_site(code, func, score)))),
                 Event::Host { func, host } => {
-                    let value = self.model.call_host(self.machine, func, host, random)?;
-                    out.hosts.push(value);
+                    let call = self.call(func, host, purpose, out.hosts.len(), random)?;
+                    out.trace.calls += u32::from(call.drew);
+                    out.hosts.push(call);
                 }
                 Event::Sample { func, sample } => {
                     let address = self.machine.choice_address(code, func, sample);
@@ -346,13 +424,13 @@ impl Walk<'_> {
         let values: HashMap<u64, &Value> =
             update.moved.iter().map(|(place, choice)| (choice.address, &new.trace.choices[*place].value)).collect();
         let code = &*self.model.code;
-        begin(self.model, self.machine)?;
+        begin(self.model, self.machine, self.until)?;
         let mut hosts = old.hosts.iter();
         let mut at = 0;
         loop {
             match self.machine.run(code)? {
                 Event::Sample { func, sample } => {
-                    let Some(choice) = old.trace.choices.get(at) else { return Ok(false) };
+                    let Some(choice) = old.trace.choices.get(at) else { return Ok(self.until.is_some()) };
                     if let Some(value) = values.get(&choice.address)
                         && self.machine.choice_logp(code, func, sample, value)? > f64::NEG_INFINITY
                     {
@@ -363,10 +441,11 @@ impl Walk<'_> {
                     at += 1;
                 }
                 Event::Host { func, host } => {
-                    let Some(value) = hosts.next() else { return Ok(false) };
-                    self.machine.supply_host(code, func, host, value.clone())?;
+                    let Some(value) = hosts.next() else { return Ok(self.until.is_some()) };
+                    self.machine.supply_host(code, func, host, value.result.clone())?;
                 }
                 Event::Printed => self.machine.printed.clear(),
+                Event::Score { weight, .. } if weight > f64::NEG_INFINITY => {}
                 Event::Done => return Ok(true),
                 _ => return Ok(false),
             }
