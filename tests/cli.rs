@@ -240,7 +240,7 @@ fn what_does_not_exist_is_refused_by_name() {
         &["validate", "es.borel", "--with", "nothing(3)"],
         &["rnu", "es.borel"],
         &["es.borel"],
-        &["run", "es.borel", "--method", "nuts"],
+        &["run", "es.borel", "--method", "sgld"],
         &["run", "es.borel", "--method", "mhh"],
         &["run", "es.borel", "--method", "mh", "--particles", "10"],
         &["run", "es.borel", "--method", "mh", "--opt", "step=1"],
@@ -277,8 +277,8 @@ $ borel es.borel
 error: no command is called `es.borel`
   = help: write `borel run es.borel`
 
-$ borel run es.borel --method nuts
-error: the method `nuts` does not exist in this version
+$ borel run es.borel --method sgld
+error: the method `sgld` does not exist in this version
   = help: use --method mh, or leave --method out and `infer` chooses
 
 $ borel run es.borel --method mhh
@@ -457,7 +457,7 @@ fn explain_tells_the_plan() {
     assert!(status == 2 && error.contains("script.borel has no model, and only models have a plan"), "{error}");
     let (status, out, _) = folder.borel(&["explain", "es.borel"]);
     assert_eq!(status, 0);
-    assert!(out.starts_with("model eight_schools\n") && out.contains("infer takes mh"), "{out}");
+    assert!(out.starts_with("model eight_schools\n") && out.contains("infer takes nuts"), "{out}");
     let (status, out, _) = folder.borel(&["explain", "es.borel", "--pass", "lower"]);
     assert!(status == 0 && out.contains("observe"), "{out}");
 }

@@ -25,18 +25,28 @@ fn finite_models_are_enumerated() {
 }
 
 #[test]
+fn gradients_are_followed() {
+    let chain = "model m { var x = 0.0\n for t in 0..5 { x ~ Normal(x, 1)\n observe 0.5 ~ Normal(x, 1) }\n return x }";
+    assert_eq!(method(chain), "nuts");
+    let plate =
+        "model m { mu ~ Normal(0, 1)\n for i in 0..5 { x ~ Normal(mu, 1)\n observe 0.5 ~ Normal(x, 1) }\n return mu }";
+    assert_eq!(method(plate), "nuts");
+    let improper = "model m { mu ~ Flat(Real)\n observe 0.5 ~ Normal(mu, 1)\n return mu }";
+    assert_eq!(method(improper), "nuts");
+}
+
+#[test]
 fn chains_of_states_are_filtered() {
-    let centred =
-        "model m { var x = 0.0\n for t in 0..5 { x ~ Normal(x, 1)\n observe 0.5 ~ Normal(x, 1) }\n return x }";
+    // Jumps are integers, so that the density has no gradient.
+    let centred = "model m { var x = 0.0\n for t in 0..5 { j ~ Poisson(2)\n x ~ Normal(x + j, 1)\n observe 0.5 ~ Normal(x, 1) }\n return x }";
     assert_eq!(method(centred), "smc");
-    let steps = "model m { var x = 0.0\n for t in 0..5 { d ~ Normal(0, 1)\n x = x + d\n observe 0.5 ~ Normal(x, 1) }\n return x }";
+    let steps = "model m { var x = 0.0\n for t in 0..5 { j ~ Poisson(2)\n d ~ Normal(0, 1)\n x = x + d + j\n observe 0.5 ~ Normal(x, 1) }\n return x }";
     assert_eq!(method(steps), "smc");
 }
 
 #[test]
 fn independent_rounds_are_no_chain() {
-    let plate =
-        "model m { mu ~ Normal(0, 1)\n for i in 0..5 { x ~ Normal(mu, 1)\n observe 0.5 ~ Normal(x, 1) }\n return mu }";
+    let plate = "model m { mu ~ Normal(0, 1)\n for i in 0..5 { j ~ Poisson(2)\n x ~ Normal(mu + j, 1)\n observe 0.5 ~ Normal(x, 1) }\n return mu }";
     assert_eq!(method(plate), "mh");
 }
 
