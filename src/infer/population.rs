@@ -17,7 +17,7 @@ use crate::value::{Fault, HostObject, Value};
 use std::any::Any;
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 pub(super) const ROWS: &[Row] = &[
     Row {
@@ -137,6 +137,8 @@ pub struct Population<S: Stepped> {
     runs: S::Runs,
     /// The log weight of each run since the last resampling.
     log_weights: Vec<f64>,
+    /// What follows from them, once it was asked for.
+    shares: OnceLock<Option<Shares>>,
     /// The weights at which runs are paused that are not due yet; empty when no run waits.
     pending: Vec<Option<f64>>,
     /// For each run, the run of the first generation from which it descends.
@@ -154,6 +156,7 @@ impl<S: Stepped> Clone for Population<S> {
             view: Arc::clone(&self.view),
             runs: self.runs.clone(),
             log_weights: self.log_weights.clone(),
+            shares: self.shares.clone(),
             pending: self.pending.clone(),
             roots: self.roots.clone(),
             evidence: self.evidence,
@@ -186,6 +189,7 @@ fn holding<S: Stepped>(view: Arc<S>, runs: S::Runs, n: usize) -> Population<S> {
         runs,
         view,
         log_weights: vec![0.0; n],
+        shares: OnceLock::new(),
         pending: Vec::new(),
         roots: (0..n as u32).collect(),
         evidence: 0.0,
@@ -212,19 +216,31 @@ impl<S: Stepped> Population<S> {
 
     /// The estimate of the log evidence so far; its exponential is unbiased.
     pub fn log_evidence(&self) -> f64 {
-        self.evidence + log_sum_exp(&self.log_weights) - (self.size() as f64).ln()
+        let total = self.shares().map_or(f64::NEG_INFINITY, |shares| shares.total);
+        self.evidence + total - (self.size() as f64).ln()
+    }
+
+    /// The weights divided by their sum; none if all are zero.
+    fn shares(&self) -> Option<&Shares> {
+        self.shares.get_or_init(|| Shares::of(&self.log_weights)).as_ref()
+    }
+
+    /// The log weights, to be changed.
+    fn log_weights_mut(&mut self) -> &mut Vec<f64> {
+        self.shares = OnceLock::new();
+        &mut self.log_weights
     }
 
     /// The effective number of particles: 1 / Σ wᵢ² of the normalised weights (Kong, Liu and Wong 1994); 0 when all weights are zero.
     pub fn effective_size(&self) -> f64 {
-        normalised(&self.log_weights).map_or(0.0, |weights| effective(&weights))
+        self.shares().map_or(0.0, |shares| shares.effective)
     }
 
     /// Divides the weights by their mean, and forgets the evidence that left them.
     pub fn drop_evidence(&mut self) {
         let shift = self.log_evidence() - self.evidence;
         if shift > f64::NEG_INFINITY {
-            self.log_weights.iter_mut().for_each(|w| *w -= shift);
+            self.log_weights_mut().iter_mut().for_each(|w| *w -= shift);
         }
         self.evidence = 0.0;
     }
@@ -251,6 +267,7 @@ impl<S: Stepped> Population<S> {
 
     /// Adds the weights that are due: those at the place that comes first in the program. Who stands at a later one waits.
     fn settle(&mut self, gained: &[f64]) {
+        self.shares = OnceLock::new();
         let stands = self.view.stands(&self.runs);
         let address = |k: usize| match stands[k] {
             Stand::Paused { address, .. } => Some(address),
@@ -301,14 +318,17 @@ impl<S: Stepped> Population<S> {
 
     fn select(&mut self, scheme: Resampler, promise: Option<&[f64]>, random: &mut dyn Random) -> Result<(), Fault> {
         let n = self.size();
-        let logs: Vec<f64> = match promise {
-            Some(promise) => self.log_weights.iter().zip(promise).map(|(w, p)| w + p).collect(),
-            None => self.log_weights.clone(),
+        let shares = match promise {
+            Some(promise) => {
+                let logs: Vec<f64> = self.log_weights.iter().zip(promise).map(|(w, p)| w + p).collect();
+                Shares::of(&logs)
+            }
+            None => self.shares().cloned(),
         };
-        let Some(weights) = normalised(&logs) else { return Ok(()) };
+        let Some(Shares { weights, total, .. }) = shares else { return Ok(()) };
         self.history.resamplings += 1;
         self.history.variance += relative_variance(&weights);
-        self.evidence += log_sum_exp(&logs) - (n as f64).ln();
+        self.evidence += total - (n as f64).ln();
         let ancestors = if self.view.is_conditional(&self.runs) {
             let kept = self.heir(random)?;
             scheme.conditional_ancestors(&weights, kept, random)
@@ -321,8 +341,8 @@ impl<S: Stepped> Population<S> {
             self.pending = ancestors.iter().map(|k| self.pending[*k]).collect();
         }
         match promise {
-            Some(promise) => self.log_weights = ancestors.iter().map(|k| -promise[*k]).collect(),
-            None => self.log_weights.fill(0.0),
+            Some(promise) => *self.log_weights_mut() = ancestors.iter().map(|k| -promise[*k]).collect(),
+            None => self.log_weights_mut().fill(0.0),
         }
         Ok(())
     }
@@ -361,7 +381,8 @@ impl<S: Stepped> Population<S> {
     pub fn advance_alive(&mut self, tries: usize, random: &mut dyn Random) -> Result<(), Fault> {
         let n = self.size();
         // Weights that wait to be due count at once: without alignment the estimate is as unbiased.
-        for (weight, pending) in self.log_weights.iter_mut().zip(std::mem::take(&mut self.pending)) {
+        let pending = std::mem::take(&mut self.pending);
+        for (weight, pending) in self.log_weights_mut().iter_mut().zip(pending) {
             *weight += pending.unwrap_or(0.0);
         }
         let Some(weights) = normalised(&self.log_weights) else { return Ok(()) };
@@ -422,7 +443,7 @@ impl<S: Stepped> Population<S> {
         self.evidence = before + (n as f64 / (tried - 1) as f64).ln();
         for (k, (run, gained, root)) in alive.into_iter().enumerate() {
             self.view.put_in(&mut self.runs, k, run);
-            self.log_weights[k] = gained;
+            self.log_weights_mut()[k] = gained;
             self.roots[k] = root;
         }
         self.history.variance += relative_variance(&weights) + (1.0 - n as f64 / tried as f64) / n as f64;
@@ -504,6 +525,31 @@ fn still_running() -> Fault {
     Fault::error("the population is still running").hint("advance it until `running(p)` is false")
 }
 
+/// Normalised weights.
+#[derive(Clone, Debug)]
+struct Shares {
+    weights: Vec<f64>,
+    /// The log of the sum of the weights before.
+    total: f64,
+    /// Their effective number.
+    effective: f64,
+}
+
+impl Shares {
+    /// Of weights with these logs; none if all are zero.
+    fn of(log_weights: &[f64]) -> Option<Shares> {
+        let highest = log_weights.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        if highest == f64::NEG_INFINITY {
+            return None;
+        }
+        let mut weights: Vec<f64> = log_weights.iter().map(|w| (w - highest).exp()).collect();
+        let sum: f64 = weights.iter().sum();
+        weights.iter_mut().for_each(|w| *w /= sum);
+        let effective = effective(&weights);
+        Some(Shares { weights, total: highest + sum.ln(), effective })
+    }
+}
+
 /// The effective number of normalised weights.
 pub(super) fn effective(weights: &[f64]) -> f64 {
     1.0 / weights.iter().map(|w| w * w).sum::<f64>()
@@ -511,8 +557,7 @@ pub(super) fn effective(weights: &[f64]) -> f64 {
 
 /// The weights whose logs these are, divided by their sum; none if all are zero.
 pub(super) fn normalised(log_weights: &[f64]) -> Option<Vec<f64>> {
-    let total = log_sum_exp(log_weights);
-    (total > f64::NEG_INFINITY).then(|| log_weights.iter().map(|w| (w - total).exp()).collect())
+    Shares::of(log_weights).map(|shares| shares.weights)
 }
 
 /// An estimate of the relative variance of a mean of weights, given the normalised weights.
