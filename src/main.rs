@@ -7,6 +7,10 @@ use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+/// The system's allocator gives memory back at every step of a particle filter and asks for it again, which costs more than the step.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Bytes of the stack of the work: the phases recur over programs as deep as the parser accepts.
 const STACK: usize = 512 << 20;
 
