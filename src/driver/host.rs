@@ -5,6 +5,7 @@ use crate::exec::machine::{Code, Limits};
 use crate::exec::view::branching::BranchingView;
 use crate::exec::view::forward::ForwardView;
 use crate::exec::view::{Host, Model, Start};
+use crate::infer::kernel::Kernel;
 use crate::infer::{enumerate, importance, rejection, resample::Resampler};
 use crate::model::Random;
 use crate::posterior::Posterior;
@@ -26,7 +27,18 @@ pub struct DriverHost {
     pub all: AtomicBool,
     /// What an interrupted method has so far is its result. Programs that use results go on with whole ones only.
     pub partial: AtomicBool,
+    /// Where chains are noted, while somebody wants to know them.
+    pub(super) chains: Mutex<Option<Vec<ChainSeen>>>,
     itself: Weak<DriverHost>,
+}
+
+/// A chain that a method ran.
+#[derive(Clone)]
+pub struct ChainSeen {
+    pub model: Model,
+    /// The function of the language that the model is.
+    pub closure: Value,
+    pub kernel: Kernel,
 }
 
 impl DriverHost {
@@ -38,6 +50,7 @@ impl DriverHost {
             stream: Mutex::new(Stream::Out),
             all: AtomicBool::new(false),
             partial: AtomicBool::new(false),
+            chains: Mutex::new(None),
             itself: Weak::clone(itself),
         })
     }

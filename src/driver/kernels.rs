@@ -1,6 +1,6 @@
 //! Joins what `infer/` declares of kernels, traces and chains to its code.
 
-use super::host::{Args, DriverHost, host};
+use super::host::{Args, ChainSeen, DriverHost, host};
 use crate::exec::machine::Code;
 use crate::exec::view::functions::ModelFunctions;
 use crate::exec::view::traced::TracedView;
@@ -10,7 +10,7 @@ use crate::infer::trace::{self, TraceOf};
 use crate::model::Random;
 use crate::posterior::Posterior;
 use crate::value::{Fault, HostObject, Value};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 /// A trace of a model on the machine.
 type Run = TraceOf<TracedView>;
@@ -61,7 +61,11 @@ impl DriverHost {
             tries: trace::TRIES,
             temperature: 1.0,
         };
-        let view = Arc::new(TracedView::new(self.model(code, closure.clone())?));
+        let model = self.model(code, closure.clone())?;
+        if let Some(seen) = self.chains.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+            seen.push(ChainSeen { model: model.clone(), closure: closure.clone(), kernel: kernel.clone() });
+        }
+        let view = Arc::new(TracedView::new(model));
         let functions = self.functions(code, &closure)?;
         self.whole(chain::chain(&view, &closure, &kernel, options, (&functions, &|| self.world.now()), random)?)
     }

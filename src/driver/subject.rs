@@ -1,16 +1,17 @@
 //! What those who look at inference itself ask of a session: expressions as models, and the parts of which a method is composed.
 
+use super::host::{ChainSeen, DriverHost};
 use super::library::METHOD_ROWS;
 use super::{Failure, ModelInfo, Session, plan};
 use crate::core::ir::FuncId;
 use crate::exec::view::{Host, Model, Start};
-use crate::infer;
+use crate::infer::{self, kernel::Kernel};
 use crate::source::Span;
 use crate::syntax::ast::{ExprKind, FnDecl, ItemId, ItemKind, PatternKind};
 use crate::value::{Generator, Value};
 use std::collections::HashSet;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 
 /// A function of which a method is composed.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,6 +31,12 @@ pub struct Part {
 /// An expression that was lowered.
 #[derive(Clone, Copy, Debug)]
 pub struct Prepared(FuncId);
+
+/// What a call of a method gave, and the chains that it ran.
+pub struct Ran {
+    pub value: Value,
+    pub chains: Vec<ChainSeen>,
+}
 
 /// A parameter of a part.
 #[derive(Clone, Debug, PartialEq)]
@@ -66,6 +73,37 @@ impl Session {
         let value = self.execute_with(&code, generator);
         self.host.all.store(false, Ordering::Relaxed);
         value
+    }
+
+    /// Calls a method once.
+    pub fn try_method(&mut self, text: &str) -> Result<Ran, Failure> {
+        let chains =
+            |host: &DriverHost| std::mem::take(&mut *host.chains.lock().unwrap_or_else(PoisonError::into_inner));
+        *self.host.chains.lock().unwrap_or_else(PoisonError::into_inner) = Some(Vec::new());
+        let value = self.expression_value(text);
+        let seen = chains(&self.host).unwrap_or_default();
+        Ok(Ran { value: value?, chains: seen })
+    }
+
+    /// A kernel that an expression gives, on a model of a file.
+    pub fn kernel_on(&mut self, text: &str, model: &str) -> Result<ChainSeen, Failure> {
+        let item = self.expression_item(&format!("({model}, {text})"))?;
+        let (_, code) = self.statement_code(item)?;
+        let value = self.execute(&code)?;
+        let parts = match &value {
+            Value::Tuple(parts) => parts.0.as_slice(),
+            _ => &[],
+        };
+        let [closure, Value::Host(object)] = parts else {
+            return Err(Failure::Usage(format!("`{text}` is no kernel")));
+        };
+        let Some(kernel) = object.as_any().downcast_ref::<Kernel>().cloned() else {
+            return Err(Failure::Usage(format!("`{text}` is no kernel")));
+        };
+        let host: Arc<dyn Host> = Arc::clone(&self.host) as Arc<dyn Host>;
+        let start = Start::Closure(closure.clone());
+        let model = Model { code, start, host, limits: self.options.limits, record: false };
+        Ok(ChainSeen { model, closure: closure.clone(), kernel })
     }
 
     /// A model of a file for the views; its named choices are recorded if it returns nothing.

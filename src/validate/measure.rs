@@ -74,10 +74,11 @@ impl Measure {
         self.order.iter().map(|value| self.mass(value)).sum()
     }
 
-    /// The same measure times a number.
-    pub fn scaled(&self, factor: f64) -> Measure {
+    /// The same measure, divided by its evidence.
+    pub fn normalised(&self) -> Measure {
+        let total = self.total();
         let mut scaled = self.clone();
-        scaled.masses.values_mut().for_each(|mass| *mass *= factor);
+        scaled.masses.values_mut().for_each(|mass| *mass /= total);
         scaled
     }
 

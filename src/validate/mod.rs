@@ -5,15 +5,19 @@
 //! unnormalised measures, because self-normalised estimates are biased.
 
 pub mod calibration;
+mod chain;
 mod contracts;
 mod exact;
+mod kernel;
 pub mod measure;
+mod production;
 pub mod report;
 pub mod statistics;
 mod subject;
 
 use crate::driver::{Failure, File, ModelInfo, Session};
 use calibration::{Calibration, Effort};
+use kernel::Applied;
 use measure::Budget;
 pub use report::{Level, Report, Verdict};
 use serde_json::{Value, json};
@@ -128,19 +132,82 @@ pub fn validate(session: &mut Session, file: &File, request: &Request) -> Result
         chosen: request.with.is_none(),
         ..Report::default()
     };
-    let contracts = contracts::check(&subject.parts(session));
-    if !report.add(Level::Static, &subject.text, "contracts compose", contracts) {
+    let parts = subject.parts(session);
+    if !report.add(Level::Static, &subject.text, "contracts compose", contracts::check(&parts)) {
         return Ok(report);
     }
-    let view = session.recorded_model(&info)?;
-    match measure::of_model(&view, &request.budget) {
-        Ok(expected) => {
-            exact::method(session, &mut report, Level::Exact, (&subject, &model), &expected, &request.budget)?;
-        }
+    let expected = match measure::of_model(&session.recorded_model(&info)?, &request.budget) {
+        Ok(expected) => Some(expected),
         Err(fault) => {
             let why = exact::beyond(fault)?;
             report.add(Level::Exact, &info.name, exact::KEEPS, Verdict::Skipped(why));
+            None
         }
+    };
+    if subject.is_kernel {
+        let seen = session.kernel_on(&subject.text, &model)?;
+        let applied = Applied { model: seen.model, closure: seen.closure, kernel: seen.kernel };
+        if expected.is_some() {
+            kernel::check(&mut report, Level::Exact, &applied, &subject.text, &request.budget)?;
+        }
+        if report.failure().is_none() && report.reached() < Some(Level::Exact) {
+            calibration(session, file, &info, (&subject.chained(), &model), &mut report, request)?;
+        }
+        return Ok(report);
+    }
+    let ran = session.try_method(&subject.call(&model, &TRIAL))?;
+    let gives_evidence = calibration::as_posterior(&ran.value)?.log_evidence.is_some();
+    if let Some(expected) = &expected {
+        let contract = session.part(subject.name()).and_then(|part| part.contract);
+        // `rejection` tries until it has what it needs: that has no end under every outcome.
+        if gives_evidence && (contract.is_some() || !subject.is_library(session)) {
+            exact::method(session, &mut report, Level::Exact, (&subject, &model), expected, &request.budget)?;
+        } else if !gives_evidence {
+            chain::check(session, &mut report, Level::Exact, (&parts, &model), (&ran, expected), &request.budget)?;
+        }
+        if report.failure().is_none() {
+            let seed = request.effort.seed;
+            if gives_evidence && subject.gives_exact(session) {
+                // The same code answers, whatever the seed.
+            } else if gives_evidence {
+                let call = subject.call(&model, &SMALL);
+                production::unbiased(session, &mut report, (&call, &subject.text), expected, seed)?;
+            } else {
+                let call = subject.call(&model, &LONG);
+                production::follows(session, &mut report, (&call, &subject.text), expected, seed)?;
+            }
+        }
+    } else {
+        calibration(session, file, &info, (&subject, &model), &mut report, request)?;
     }
     Ok(report)
+}
+
+/// Options of a method that is only asked what it gives.
+const TRIAL: [(&str, &str); 4] = [("chains", "1"), ("draws", "2"), ("warmup", "1"), ("particles", "2")];
+/// Options under which a method is run many times.
+const SMALL: [(&str, &str); 2] = [("particles", "5"), ("draws", "5")];
+/// Options under which a chain is compared with an exact answer.
+const LONG: [(&str, &str); 4] = [("chains", "4"), ("draws", "1000"), ("warmup", "200"), ("particles", "5")];
+
+/// The statistical level of a model whose answer is not known.
+fn calibration(
+    session: &mut Session,
+    file: &File,
+    info: &ModelInfo,
+    (subject, model): (&Subject, &str),
+    report: &mut Report,
+    request: &Request,
+) -> Result<(), Failure> {
+    let verdict = match calibration::calibrate(session, file, info, (subject, model), request.effort) {
+        Ok(found) => found.verdict(),
+        Err(Failure::Fault(fault)) => Verdict::Skipped(exact::beyond(*fault)?),
+        Err(Failure::Diagnostics(found)) => {
+            Verdict::Skipped(found.first().map_or_else(String::new, |first| first.message.clone()))
+        }
+        Err(Failure::Usage(text)) => Verdict::Skipped(text),
+        Err(failure) => return Err(failure),
+    };
+    report.add(Level::Statistical, &subject.text, "ranks of simulated truths are uniform", verdict);
+    Ok(())
 }

@@ -15,6 +15,8 @@ pub struct Subject {
     pub size: Option<String>,
     /// The parameters of the function.
     parameters: Vec<String>,
+    /// It is a kernel, to be applied to traces of the model.
+    pub is_kernel: bool,
 }
 
 /// The parameters that say how many runs a method holds.
@@ -30,7 +32,8 @@ impl Subject {
         if text.chars().any(char::is_control) {
             return Err(Failure::Usage("--with takes one line".into()));
         }
-        if text.contains("=>") {
+        let is_kernel = session.type_of(text).is_ok_and(|ty| ty == "Kernel");
+        if text.contains("=>") || is_kernel {
             let name = format!("({text})");
             return Ok(Subject {
                 text: text.into(),
@@ -38,6 +41,7 @@ impl Subject {
                 arguments: String::new(),
                 size: None,
                 parameters: Vec::new(),
+                is_kernel,
             });
         }
         let (name, arguments) = match text.split_once('(') {
@@ -69,7 +73,35 @@ impl Subject {
             arguments: arguments.into(),
             size: size.map(|size| (*size).to_string()),
             parameters,
+            is_kernel,
         })
+    }
+
+    /// The chain of a kernel.
+    pub fn chained(&self) -> Subject {
+        Subject {
+            text: self.text.clone(),
+            name: "chain".into(),
+            arguments: format!("kernel = {}", self.text),
+            size: None,
+            parameters: ["draws", "warmup", "chains"].map(String::from).to_vec(),
+            is_kernel: true,
+        }
+    }
+
+    /// The function that is called.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether the function comes with the language.
+    pub fn is_library(&self, session: &mut Session) -> bool {
+        session.part(&self.name).is_some_and(|part| part.library)
+    }
+
+    /// Whether the method draws nothing, so that many runs of it tell no more than one.
+    pub fn gives_exact(&self, session: &mut Session) -> bool {
+        session.part(&self.name).is_some_and(|part| part.signature.contains(") -> "))
     }
 
     /// The call on a model, with further options where the method has them and the user did not give them.

@@ -258,6 +258,19 @@ impl Kernel {
         Kernel::of(Tree::Repeat(self, times))
     }
 
+    /// The kernels of which it is directly composed, each as restricted as it is there; none for a single move.
+    pub fn components(&self) -> Vec<Kernel> {
+        match &*self.tree {
+            Tree::Move(_) => Vec::new(),
+            Tree::Repeat(kernel, _) => vec![kernel.clone()],
+            Tree::Cycle(kernels) => kernels.clone(),
+            Tree::Choose(kernels) => kernels.iter().map(|(_, kernel)| kernel.clone()).collect(),
+            Tree::On(names, kernel) => {
+                kernel.components().into_iter().filter_map(|part| part.on(names.clone()).ok()).collect()
+            }
+        }
+    }
+
     /// Its moves, each where it stands.
     fn moves(&self) -> Vec<&Move> {
         match &*self.tree {
