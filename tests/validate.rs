@@ -48,7 +48,17 @@ fn my_filter(m: () ~> a, particles = 2) {
 
 #[test]
 fn methods_of_the_library_pass_exactly() {
-    for with in [None, Some("smc"), Some("smc(resampler = residual)"), Some("importance"), Some("m => smc(m, 2)")] {
+    for with in [
+        None,
+        Some("smc"),
+        Some("smc(resampler = residual)"),
+        Some("importance"),
+        Some("m => smc(m, 2)"),
+        Some("pimh"),
+        Some("mh"),
+        Some("gibbs"),
+        Some("rmsmc(particles = 2)"),
+    ] {
         let report = validated(CHAIN, with);
         assert!(report.passed(), "{with:?}\n{}", report.text());
         assert_eq!(report.reached(), Some(Level::Exact), "{with:?}\n{}", report.text());

@@ -119,7 +119,7 @@ impl Session {
         let exact =
             matches!(&value, Value::Tuple(parts) if matches!(parts.0.get(1), Some(Value::Str(why)) if why.is_empty()));
         let model = self.model_of(&format!("() => {}()", info.name))?;
-        Ok(if exact { "enumerate".into() } else { plan::plan(&model).sampler().to_string() })
+        Ok(if exact { "enumerate".into() } else { plan::full(&model).sampler().to_string() })
     }
 
     /// A function by its name, with what it declares; none where no function has that name.

@@ -358,7 +358,7 @@ impl<S: Stepped> Population<S> {
         Ok(normalised(&logs).map_or(0, |weights| random.choose(&weights)))
     }
 
-    /// The promise of each particle for the next step; see [`ROWS`].
+    /// The promise of each particle for the next step.
     pub fn look_ahead(&self, pilots: usize, random: &mut dyn Random) -> Result<Vec<f64>, Fault> {
         let mut gains = vec![Vec::with_capacity(pilots); self.size()];
         for _ in 0..pilots {
@@ -377,7 +377,7 @@ impl<S: Stepped> Population<S> {
         Ok(gains.iter().map(|gain| (0.9 * (gain - mean).exp() + 0.1).ln()).collect())
     }
 
-    /// Advances particles drawn in proportion to their weights until one more than there were is alive; see [`ROWS`].
+    /// Advances particles drawn in proportion to their weights until one more than there were is alive.
     pub fn advance_alive(&mut self, tries: usize, random: &mut dyn Random) -> Result<(), Fault> {
         let n = self.size();
         // Weights that wait to be due count at once: without alignment the estimate is as unbiased.

@@ -130,7 +130,9 @@ fn steps(part: &Part, model: &str) -> Vec<(String, String, bool)> {
                 format!("let p = advance_to_end(spawn({model}, 1))\n  factor(log_evidence(p))\n  let state = pick(p)"),
                 "value_of(next)",
             ),
-            "Posterior<a>" => (format!("let state = smc({model}, 2)\n  factor(log_evidence(state))"), "sample(next)"),
+            "Posterior<a>" => {
+                (format!("let state = smc({model}, {particles})\n  factor(log_evidence(state))"), "sample(next)")
+            }
             _ => (format!("let state = trace({model})\n  factor(log_likelihood(state))"), "value_of(next)"),
         };
         let program = format!("() => {{\n  {begin}\n  let next = {call}\n  {end}\n}}");

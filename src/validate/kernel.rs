@@ -124,7 +124,8 @@ fn matrix(applied: &Applied, kernel: &Kernel, budget: &Budget) -> Result<Matrix,
                 )));
             };
             let (found, known) = (to.log_target(), walkers[k].log_target());
-            if !((found - known).abs() <= 1e-9 * known.abs().max(1.0)) {
+            let gap = (found - known).abs();
+            if gap.is_nan() || gap > 1e-9 * known.abs().max(1.0) {
                 inconsistent.get_or_insert(from);
             }
             *row.entry(k).or_default() += probability;

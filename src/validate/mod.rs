@@ -172,9 +172,6 @@ pub fn validate(session: &mut Session, file: &File, request: &Request) -> Result
             } else if gives_evidence {
                 let call = subject.call(&model, &SMALL);
                 production::unbiased(session, &mut report, (&call, &subject.text), expected, seed)?;
-            } else {
-                let call = subject.call(&model, &LONG);
-                production::follows(session, &mut report, (&call, &subject.text), expected, seed)?;
             }
         }
     } else {
@@ -187,8 +184,6 @@ pub fn validate(session: &mut Session, file: &File, request: &Request) -> Result
 const TRIAL: [(&str, &str); 4] = [("chains", "1"), ("draws", "2"), ("warmup", "1"), ("particles", "2")];
 /// Options under which a method is run many times.
 const SMALL: [(&str, &str); 2] = [("particles", "5"), ("draws", "5")];
-/// Options under which a chain is compared with an exact answer.
-const LONG: [(&str, &str); 4] = [("chains", "4"), ("draws", "1000"), ("warmup", "200"), ("particles", "5")];
 
 /// The statistical level of a model whose answer is not known.
 fn calibration(

@@ -7,16 +7,13 @@ use crate::driver::{Failure, Session};
 use crate::exec::view::Model;
 use crate::exec::view::forward::ForwardView;
 use crate::model::{Forward, Production};
+use crate::posterior::Posterior;
 use crate::posterior::label::label;
-use crate::posterior::{Posterior, convergence};
 use crate::value::hash::same;
 use crate::value::{Generator, Value};
 
 /// What a method that gives the evidence must do.
 const UNBIASED: &str = "the measure is estimated without bias";
-/// What draws of a chain must do.
-const FOLLOWS: &str = "the posterior is followed";
-
 /// A mean further from the truth than this many standard errors is wrong: about one in two million right ones is, and a second sample
 /// must be as well.
 const FAR: f64 = 5.0;
@@ -118,69 +115,4 @@ fn shares(posterior: &Posterior, support: &[(Value, f64)]) -> Vec<f64> {
     // Dead particles leave nothing; the evidence says so too.
     shares[support.len()] = 1.0;
     shares
-}
-
-/// The share of each value in long chains, against exact probabilities.
-pub fn follows(
-    session: &mut Session,
-    report: &mut Report,
-    (call, shown): (&str, &str),
-    expected: &Measure,
-    seed: u64,
-) -> Result<(), Failure> {
-    let prepared = session.prepared_expression(call)?;
-    let total = expected.total();
-    let mut generator = Generator::new(seed).stream(0xc4a1);
-    let mut verdict = None;
-    for _ in 0..2 {
-        let value = session.run_prepared(prepared, generator.split())?;
-        let posterior = super::calibration::as_posterior(&value)?;
-        let mut worst = (0.0f64, None);
-        let outside = posterior.draws().find(|draw| expected.mass(draw) <= 0.0);
-        if let Some(draw) = outside {
-            worst = (f64::INFINITY, Some((label(draw), 0.0, f64::NAN)));
-        }
-        for (value, mass) in expected.support() {
-            let chains: Vec<Vec<f64>> = posterior
-                .chains
-                .iter()
-                .map(|chain| chain.draws.iter().map(|draw| f64::from(u8::from(same(draw, &value)))).collect())
-                .collect();
-            let all: Vec<f64> = chains.iter().flatten().copied().collect();
-            let (mean, independent) = mean_and_error(&all);
-            let p = mass / total;
-            let error = convergence::mcse_mean(&chains);
-            // A value that was never or always drawn has no error of its own.
-            let least = (p * (1.0 - p) / all.len().max(1) as f64).sqrt();
-            let error = if error.is_finite() { error.max(independent) } else { independent }.max(least);
-            let z = (mean - p).abs() / error.max(1e-12);
-            if z > worst.0 && (mean - p).abs() > 1e-9 {
-                worst = (z, Some((label(&value), p, mean)));
-            }
-        }
-        let n = posterior.len();
-        let found = match worst {
-            (z, Some((value, first, second))) if z > FAR => {
-                let example = Counterexample {
-                    columns: ["posterior".into(), "share of the draws".into()],
-                    rows: vec![Row { value, first, second }],
-                    choices: None,
-                    note: None,
-                };
-                Verdict::Failed(format!("a share of {n} draws is {z:.1} standard errors off, twice"), Some(example))
-            }
-            (z, _) => {
-                Verdict::Passed(format!("{n} draws; shares are at most {z:.1} standard errors off, {FAR} are allowed"))
-            }
-        };
-        let failed = matches!(found, Verdict::Failed(..));
-        verdict = Some(found);
-        if !failed {
-            break;
-        }
-    }
-    if let Some(verdict) = verdict {
-        report.add(Level::Statistical, shown, FOLLOWS, verdict);
-    }
-    Ok(())
 }
