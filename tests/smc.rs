@@ -198,6 +198,11 @@ const SHAPES: &[(&str, &str)] = &[
          7\n}\n",
     ),
     (
+        "samplers that branch, on parameters that are read no more",
+        "model m {\n  var s = [0, 0, 0]\n  var x = 0\n  for t in 0..3 {\n    s[t] ~ Bernoulli(if x == 1 { 0.8 } else { 0.3 })\n    x = s[t]\n    \
+         let w = [0.3 + 0.2 * x, 0.7 - 0.2 * x]\n    y ~ Mixture(w, [Normal(real(x), 1), Normal(2.0, 1.0 + x)])\n    observe 1.0 ~ Normal(y, 2)\n  }\n  return s\n}\n",
+    ),
+    (
         "choices without a weight, then one",
         "model m {\n  n ~ Poisson(3.0)\n  var s = 0.0\n  for k in 0..n {\n    x ~ Normal(0, 1)\n    s = s + x\n  }\n  observe 1.0 ~ Normal(s, 1)\n}\n",
     ),

@@ -137,7 +137,8 @@ fn objects(segments: &[Segment<'_>], count: usize, register: usize) -> Objects {
 
 impl Lanes {
     /// The lanes of some sources that stand at one place. Pick k is a source and a lane of it; `members` are the new places in the
-    /// block. Between pauses (`running`) all registers of the top frame are kept, else those that are read later.
+    /// block. Between pauses (`running`) all registers of the top frame are kept, and of the frame that is to draw its choice again
+    /// if lanes leave meanwhile; else those that are read later.
     pub fn collect(
         code: &Code,
         sources: &[Source<'_>],
@@ -161,12 +162,16 @@ impl Lanes {
             Source::Lanes(lanes) => (lanes.num_top, lanes.obj_top),
             Source::Machine(machine) => (machine.num_top, machine.obj_top),
         };
+        let draws_again = match first.source {
+            Source::Lanes(lanes) => lanes.recording.as_ref().map(|(depth, _)| depth - 1),
+            Source::Machine(_) => None,
+        };
         let mut nums = vec![Column::default(); num_top];
         let mut objs = vec![Objects::default(); obj_top];
         for (depth, frame) in frames.iter().enumerate() {
             let func = &code.funcs[frame.func as usize];
             let (num_base, obj_base) = (frame.num_base as usize, frame.obj_base as usize);
-            let keep_all = running && depth + 1 == frames.len();
+            let keep_all = running && (depth + 1 == frames.len() || draws_again == Some(depth));
             match live_at(func, frame.pc).filter(|_| !keep_all) {
                 Some(live) => {
                     for n in &live.nums {
