@@ -1,7 +1,9 @@
 //! Programs of the test folders, loaded and inferred through the driver.
 
 use borel::driver::{Failure, File, Inferred, Options, Session};
+use borel::posterior::Posterior;
 use borel::source::OsWorld;
+use borel::value::Value;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -57,4 +59,26 @@ pub fn infer(
     result.map_err(|failure| {
         format!("{} by {by}: {}", stem(Path::new(&file.name)), session.render_failure(&failure, false))
     })
+}
+
+/// The posteriors of some runs of a method on the only model of a program, each with draws of its own. In the call of the method, `model`
+/// stands for the model.
+///
+/// # Errors
+/// As [`infer`].
+pub fn posteriors(
+    (session, file): &mut (Session, File),
+    call: &str,
+    runs: usize,
+) -> Result<Vec<Arc<Posterior>>, String> {
+    let shown = |session: &Session, failure| format!("{call}: {}", session.render_failure(&failure, false));
+    let model = session.prepare(file).and_then(|()| session.pick_model(file, None));
+    let model = model.map_err(|failure| shown(session, failure))?.name;
+    let text = format!("[{} for run in 0..{runs}]", call.replacen("model", &model, 1));
+    let all = session.expression_value(&text).map_err(|failure| shown(session, failure))?;
+    let posterior = |k| match all.element(k) {
+        Some(Value::Host(object)) => object.as_any().downcast_ref::<Posterior>().cloned().map(Arc::new),
+        _ => None,
+    };
+    Ok((0..runs).map(|k| posterior(k).expect("a method gives a posterior")).collect())
 }
