@@ -217,6 +217,179 @@ keeps(\"exchange\", with_half, exchanged)";
     all_true(&format!("{MODELS}{body}"));
 }
 
+/// What is said of a script that fails.
+fn refused(text: &str) -> String {
+    let mut session = Session::new(Arc::new(MemoryWorld::default()), Options::default());
+    let loaded = session.load_text("script.borel", text);
+    let ran = loaded.and_then(|file| session.bind_data(&[]).and_then(|_| session.run(&file)));
+    session.render_failure(&ran.unwrap_err(), false)
+}
+
+#[test]
+fn guides_keep_the_measure() {
+    let body = "
+fn both() ~> () {
+  a ~ Bernoulli(0.5)
+  b ~ Bernoulli(if a == 1 { 0.5 } else { 0.9 })
+}
+fn first() ~> () {
+  let bold = flip(0.3)
+  a ~ Bernoulli(if bold { 0.9 } else { 0.2 })
+}
+fn branching() ~> () {
+  a ~ Bernoulli(0.6)
+  if a == 0 {
+    b ~ Bernoulli(0.9)
+  }
+}
+fn turning() ~> () {
+  for i in 0..2 {
+    x ~ Bernoulli(0.5)
+  }
+  n ~ Dirac(2)
+}
+fn keeps(name: String, m: () ~> a, g: () ~> b) {
+  print(name, \"alone\", measure_eq(enumerate(m), enumerate(() => guided(m, g))))
+  print(name, \"importance\", measure_eq(enumerate(m), enumerate(() => collapse(importance(m, g, draws = 2)))))
+  print(name, \"within a filter\", measure_eq(enumerate(m), enumerate(() => collapse(smc(() => guided(m, g), 2)))))
+}
+keeps(\"both\", chain, both)
+keeps(\"an auxiliary choice\", chain, first)
+keeps(\"the names of functions left out\", uneven, branching)
+keeps(\"loops\", () => {
+  var s = 0
+  for i in 0..2 {
+    x ~ Bernoulli(0.3)
+    factor(log(0.5 + 0.7 * x))
+    s = s + x
+  }
+  s
+}, () => { for i in 0..2 { x ~ Bernoulli(0.1 + 0.5 * i) } })
+// A guide that is the posterior leaves nothing to chance: every run has the weight of the evidence.
+let found = importance(() => {
+  mu ~ Normal(0, 2)
+  observe [5.5, 6.5] ~ Normal(mu, 1)
+  mu
+}, () => { mu ~ Normal(16.0 / 3.0, 2.0 / 3.0) }, draws = 50)
+print(abs(log_evidence(found) + 7.1864893551) < 1e-9)";
+    all_true(&format!("{MODELS}{body}"));
+}
+
+#[test]
+fn guides_that_leave_something_out_are_refused() {
+    let with = |guide: &str| {
+        let text = "
+model m {
+  x ~ Normal(0, 1)
+  n ~ Categorical([0.5, 0.25, 0.25])
+  observe 1.0 ~ Normal(x + n, 1)
+  return x
+}
+print(importance(m, () => { GUIDE }, draws = 100))";
+        refused(&text.replace("GUIDE", guide))
+    };
+    let said = [
+        with("x ~ Uniform(-3, 3)"),
+        with("n ~ Categorical([0.5, 0.0, 0.5])"),
+        with("n ~ Bernoulli(0.5)"),
+        with("y ~ Normal(0, 1)"),
+        with("x ~ Normal(0, 1); factor(x)"),
+        with("x ~ Flip(0.5)"),
+        with("x ~ Normal(0, -1)"),
+    ];
+    insta::assert_snapshot!("guides_refused", said.join("\n"));
+    for (said, part) in
+        said.iter().zip(["does not cover", "can draw 1", "does not cover", "`y`", "weighs", "type", "sigma"])
+    {
+        assert!(said.contains(part), "{said}");
+    }
+}
+
+#[test]
+fn what_is_frozen_stays_and_keeps_the_measure() {
+    let body = "
+fn frozen(m: () ~> a, n: Int) ~> a {
+  var p = spawn(m, n)
+  while running(p) {
+    p = p |> advance |> resample(systematic) |> move(single_site(), 1) |> freeze
+  }
+  collapse(finish(p))
+}
+fn between(m: () ~> a) ~> a {
+  var p = freeze(advance(spawn(m, 1)))
+  while running(p) {
+    p = p |> advance |> resample |> move(cycle([single_site(), gibbs()]), 1)
+  }
+  collapse(finish(p))
+}
+print(\"chain\", measure_eq(enumerate(chain), enumerate(() => frozen(chain, 1))))
+print(\"uneven\", measure_eq(enumerate(uneven), enumerate(() => frozen(uneven, 1))))
+print(\"evidence1\", measure_eq(enumerate(evidence1), enumerate(() => frozen(evidence1, 2))))
+print(\"between\", measure_eq(enumerate(chain), enumerate(() => between(chain))))
+print(\"between turns\", measure_eq(enumerate(turns), enumerate(() => between(turns))))
+fn stays() ~> Bool {
+  let p = freeze(advance_to_end(spawn(chain, 1)))
+  value_of(pick(p)) == value_of(pick(move(p, cycle([single_site(), prior()]), 2)))
+}
+fn moves() ~> Bool {
+  let p = advance_to_end(spawn(chain, 1))
+  value_of(pick(p)) == value_of(pick(move(p, cycle([single_site(), prior()]), 2)))
+}
+print(\"stays\", prob(enumerate(stays), same => same) == 1.0)
+print(\"moves\", prob(enumerate(moves), same => same) < 1.0)";
+    all_true(&format!("{MODELS}{body}"));
+    let said = refused(&format!("{MODELS}print(update(freeze(trace(chain)), {{a: 1}}))"));
+    assert!(said.contains("`freeze` holds"), "{said}");
+}
+
+#[test]
+fn estimates_stand_for_what_they_integrate_out() {
+    let body = "
+fn prior() ~> Real {
+  p ~ Choice([0.2, 0.6], [0.5, 0.5])
+  return p
+}
+fn steps(p: Real) ~> Int {
+  var s = 0
+  for t in 0..2 {
+    x ~ Bernoulli(p)
+    factor(log(0.3 + 0.6 * x))
+    s = s + x
+  }
+  return s
+}
+let exact = enumerate(() => {
+  let p = prior()
+  let s = steps(p)
+  p
+})
+fn estimated(method: (() ~> Int) ~> Posterior<Int>) ~> Real {
+  let p = prior()
+  let gone = marginal(() => steps(p), method)
+  p
+}
+print(\"smc\", measure_eq(exact, enumerate(() => estimated(m => smc(m, 2)))))
+print(\"importance\", measure_eq(exact, enumerate(() => estimated(m => importance(m, draws = 3)))))
+print(\"exact\", measure_eq(exact, enumerate(() => estimated(m => enumerate(m)))))
+print(\"measure\", measure(() => prior()) == [(0.2, 0.5), (0.6, 0.5)])
+print(\"measure\", all(zip_with(measure(evidence1), [0.5, 0.25], (p, q) => { let (value, mass) = p; abs(mass - q) < 1e-15 }), x => x))";
+    all_true(&format!("{MODELS}{body}"));
+}
+
+#[test]
+fn chains_of_filters_try_to_start_where_particles_are_left() {
+    let body = "
+model rare {
+  x ~ Flip(0.05)
+  condition(x)
+  return x
+}
+print(prob(pimh(rare, particles = 5, draws = 20, warmup = 5), x => x) > 0.999999)
+print(prob(pgibbs(rare, particles = 5, draws = 20, warmup = 5), x => x) > 0.999999)
+print(prob(pgas(rare, particles = 5, draws = 20, warmup = 5), x => x) > 0.999999)";
+    all_true(body);
+}
+
 #[test]
 fn the_second_estimate_of_the_hidden_markov_model_is_exact() {
     // By hand: with multinomial resampling at every step, for every number of particles, the estimate of the evidence has the expectation

@@ -4,10 +4,11 @@ use super::{gradients, plan, populations};
 use crate::exec::machine::{Code, Limits};
 use crate::exec::view::branching::BranchingView;
 use crate::exec::view::forward::ForwardView;
+use crate::exec::view::guided::GuidedView;
 use crate::exec::view::{Host, Model, Start};
 use crate::infer::kernel::Kernel;
 use crate::infer::{enumerate, importance, rejection, resample::Resampler};
-use crate::model::Random;
+use crate::model::{Forward, Random};
 use crate::posterior::Posterior;
 use crate::source::world::Stream;
 use crate::source::{Name, World};
@@ -115,6 +116,15 @@ impl Host for DriverHost {
                 let model = recording(self.model(code, args.value())?, all);
                 let draws = args.count()?;
                 self.whole(importance::importance(|| ForwardView::new(model.clone()), draws, all, random)?)
+            }
+            "run_guided" => {
+                let model = self.model(code, args.value())?;
+                let guide = self.model(code, args.value())?;
+                let (values, weight) = match GuidedView::new(model, guide).run(random)? {
+                    Ok(run) => (vec![run.value], run.log_weight),
+                    Err(_) => (Vec::new(), f64::NEG_INFINITY),
+                };
+                Ok(Value::tuple(vec![Value::array_of(values), Value::Real(weight)]))
             }
             "rejection" => {
                 let model = recording(self.model(code, args.value())?, all);

@@ -33,10 +33,9 @@ impl DriverHost {
                 host(posterior)
             }),
             // Runs of a population have values too.
-            "value_of" if !args.begins_with::<Run>() => return None,
-            "trace" | "value_of" | "logp_of" | "log_prior" | "log_likelihood" | "regenerate" | "update" | "step" => {
-                self.traced(code, name, args, random)
-            }
+            "value_of" | "freeze" if !args.begins_with::<Run>() => return None,
+            "trace" | "value_of" | "freeze" | "logp_of" | "log_prior" | "log_likelihood" | "regenerate" | "update"
+            | "step" => self.traced(code, name, args, random),
             _ => return None,
         })
     }
@@ -86,6 +85,10 @@ impl DriverHost {
         let mut run: Run = args.object()?;
         Ok(match name {
             "value_of" => run.value(),
+            "freeze" => {
+                run.freeze();
+                host(run)
+            }
             "regenerate" => {
                 let names = args.names()?;
                 let weight = run.regenerate(&names, random)?;

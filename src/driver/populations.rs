@@ -195,6 +195,14 @@ pub(super) fn call(
             }
             held => return Err(unrecorded(&held)),
         },
+        "freeze" => match Held::take(args)? {
+            Held::Recorded(mut population) => {
+                population.freeze();
+                host(population)
+            }
+            // Nothing will move what was not kept.
+            held => held.value(),
+        },
         "value_of" => args.object::<Path>()?.value,
         "replicate" => {
             let model = model(args.value())?;

@@ -10,11 +10,21 @@ use crate::value::interrupt::{interrupted, stop_if_interrupted};
 use crate::value::{Fault, Value};
 use rayon::prelude::*;
 
-pub(super) const ROWS: &[Row] = &[Row {
-    signature: "fn importance(model: () ~> a, draws: Int = 10000) ~> Posterior<a>",
-    doc: "Importance sampling from the prior: every run is kept with its weight. Gives the evidence.",
-    contract: Contract::Preserves,
-}];
+pub(super) const ROWS: &[Row] = &[
+    Row {
+        signature: "fn importance(model: () ~> a, draws: Int = 10000) ~> Posterior<a>",
+        doc: "Importance sampling from the prior: every run is kept with its weight. Gives the evidence.",
+        contract: Contract::Preserves,
+    },
+    Row {
+        signature: "fn run_guided(model: () ~> a, guide: () ~> b) ~> ([a], Real)",
+        doc: "Runs a model whose choices have the values that choices of the same names have in a run of `guide`, and gives what it returned, \
+              nothing if it was refused, with its log weight: that of the run, and the densities of those choices in the model over those \
+              in the guide. A fault where the guide cannot draw what the model can.\n\
+              example: match run_guided(() => { x ~ Flip(0.25); x }, () => { x ~ Flip(0.25) }) { (values, weight) => weight == 0.0 }",
+        contract: Contract::None,
+    },
+];
 
 /// Many runs: what they gave, and how many had no weight.
 #[derive(Default)]

@@ -28,14 +28,15 @@ pub(super) const ROWS: &[Row] = &[
     Row {
         signature: "fn advance(p: Population<a>) ~> Population<a>",
         doc: "Runs every particle to its next observation or factor, whose weight it gains. Particles that met fewer of them than others, \
-              and those that ended, wait.",
+              and those that ended, wait.\nexample: log_weights(advance(spawn(() => factor(2.0), 2))) == [2.0, 2.0]",
         contract: Contract::Preserves,
     },
     Row {
         signature: "fn resample(p: Population<a>, scheme: String = \"systematic\", below: Real = 1.0) ~> Population<a>",
         doc: "Replaces the particles by copies in proportion to their weights, if their effective number is less than `below` times their \
               number; the mean weight becomes evidence. The schemes are `systematic`, `stratified`, `multinomial` and `residual`. \
-              Nothing changes when all weights are zero. Douc, Cappé and Moulines 2005.",
+              Nothing changes when all weights are zero. Douc, Cappé and Moulines 2005.\n\
+              example: log_evidence(resample(advance(spawn(() => factor(2.0), 3)), multinomial)) == 2.0",
         contract: Contract::Preserves,
     },
     Row {
@@ -88,7 +89,14 @@ pub(super) const ROWS: &[Row] = &[
     Row {
         signature: "fn move(p: Population<a>, kernel: Kernel, times: Int = 1) ~> Population<a>",
         doc: "Moves every particle by a kernel that leaves the posterior up to where it stands as it is (resample-move; Gilks and Berzuini \
-              2001). Particles that wait stay as they are. The program is run again up to there for every move.",
+              2001). Particles that wait stay as they are. The program is run again up to there for every move.\n\
+              example: measure_eq(enumerate(() => flip(0.25)), enumerate(() => value_of(pick(move(advance(spawn(() => { x ~ Flip(0.25); x }, 1)), single_site(), 1)))))",
+        contract: Contract::Preserves,
+    },
+    Row {
+        signature: "fn freeze(p: Population<a>) -> Population<a>",
+        doc: "The same population, in which all that was drawn so far is held as it is: `move` moves only what is drawn later.\n\
+              example: log_weights(freeze(spawn(() => flip(0.5), 2))) == [0.0, 0.0]",
         contract: Contract::Preserves,
     },
     Row {

@@ -14,7 +14,8 @@ use std::sync::Arc;
 pub(super) const ROWS: &[Row] = &[
     Row {
         signature: "fn trace(model: () ~> a) ~> Trace<a>",
-        doc: "A run of the model with all its choices, drawn from the prior: the first of positive weight.",
+        doc: "A run of the model with all its choices, drawn from the prior: the first of positive weight.\n\
+              example: value_of(trace(() => { x ~ Flip(0.5); condition(x); x }))",
         contract: Contract::None,
     },
     Row {
@@ -46,7 +47,8 @@ pub(super) const ROWS: &[Row] = &[
         doc: "The trace with the choices of these names drawn anew from their distributions, and a log weight: the ratio of the densities of \
               the traces, times that of drawing the old choices over drawing the new ones. To go there with probability \
               `min(1, exp(weight))` leaves the posterior as it is. A run of weight zero gives the trace itself and -inf. \
-              Cusumano-Towner, Saad, Lew and Mansinghka 2019.",
+              Cusumano-Towner, Saad, Lew and Mansinghka 2019.\n\
+              example: match regenerate(trace(() => { x ~ Flip(0.5); x }), [\"x\"]) { (t, weight) => weight == 0.0 }",
         contract: Contract::None,
     },
     Row {
@@ -54,12 +56,20 @@ pub(super) const ROWS: &[Row] = &[
         doc: "The trace with other values for the choices that the fields of the record `changes` name, and a log weight as of \
               `regenerate`, in which choices that appear count as drawn. To go there with probability `min(1, exp(weight))` leaves the \
               posterior as it is if the way back is proposed with the same density. An array gives the elements of a choice in a \
-              loop. Cusumano-Towner, Saad, Lew and Mansinghka 2019.",
+              loop. Cusumano-Towner, Saad, Lew and Mansinghka 2019.\n\
+              example: match update(trace(() => { x ~ Flip(0.5); condition(true || x); x }), {x: true}) { (t, weight) => value_of(t) }",
         contract: Contract::None,
     },
     Row {
+        signature: "fn freeze(t: Trace<a>) -> Trace<a>",
+        doc: "The same trace, its choices held as they are: no kernel moves them any more.\n\
+              example: measure_eq(enumerate(() => true), enumerate(() => { let t = trace(() => { x ~ Flip(0.5); x }); value_of(step(single_site(), freeze(t))) == value_of(t) }))",
+        contract: Contract::Preserves,
+    },
+    Row {
         signature: "fn step(kernel: Kernel, t: Trace<a>) ~> Trace<a>",
-        doc: "The trace after one application of a kernel.",
+        doc: "The trace after one application of a kernel.\n\
+              example: measure_eq(enumerate(() => flip(0.25)), enumerate(() => value_of(step(single_site(), trace(() => { x ~ Flip(0.25); x })))))",
         contract: Contract::Invariant,
     },
 ];
@@ -156,6 +166,11 @@ impl<T: Traced + Send + 'static> TraceOf<T> {
                 }
                 // The names of the functions that a choice lies in may be left out.
                 let short = info.name.rsplit('.').next().unwrap_or(&info.name);
+                if (info.name == name || short == name) && place < trace.held as usize {
+                    return Err(Fault::error(format!(
+                        "`update` gives `{name}` a value, which `freeze` holds as it is"
+                    )));
+                }
                 if info.name == name || short == name {
                     values.push((place, value.clone()));
                     found = true;
@@ -180,6 +195,11 @@ impl<T: Traced + Send + 'static> TraceOf<T> {
             }
         }
         Ok(self.keep(result))
+    }
+
+    /// Holds all choices as they are.
+    pub fn freeze(&mut self) {
+        self.0.view = Arc::new(self.0.view.hold(&mut self.0.state));
     }
 
     fn keep(&mut self, result: Result<Update, Dead>) -> f64 {
@@ -253,6 +273,7 @@ impl<T: Traced + Send + 'static> HostObject for TraceOf<T> {
             && self.0.temperature.to_bits() == other.0.temperature.to_bits()
             && real_bits(a.log_weight) == real_bits(b.log_weight)
             && self.0.view.same_calls(&self.0.state, &other.0.state)
+            && a.held == b.held
             && a.choices.len() == b.choices.len()
             && a.choices.iter().zip(&b.choices).all(|(a, b)| a.address == b.address && same(&a.value, &b.value))
     }

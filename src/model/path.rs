@@ -44,6 +44,9 @@ pub trait Recorded: Stepped {
     /// run goes on as it does.
     fn follow(&self, path: &Path, count: usize, ancestors: bool) -> Result<Self::Runs, Fault>;
 
+    /// Holds all that the runs drew so far as it is: it is not moved any more.
+    fn hold(&self, runs: &mut Self::Runs);
+
     /// The view of runs up to where a run stands.
     type Prefix: Traced + Send + 'static;
 

@@ -76,6 +76,8 @@ pub struct Trace {
     pub choices: Vec<Choice>,
     /// The places of the choices that some weight depends on, ascending.
     pub movable: Vec<u32>,
+    /// So many of the first choices are held as they are.
+    pub held: u32,
     /// How many functions of the host drew something, such as steps of a particle filter that runs within the model.
     pub calls: u32,
     /// The sum of the log weights of observations and factors.
@@ -231,6 +233,12 @@ pub trait Traced: Sync {
 
     /// Draws the forward-only choices anew, all else as it is. The state is as it was when the run dies.
     fn predict(&self, state: &mut Self::State, random: &mut dyn Random) -> Result<Result<(), Dead>, Fault>;
+
+    /// Holds all choices of a state as they are: gives the view, of the same model, in which they are not moved any more. A proposal
+    /// that is pending is rejected.
+    fn hold(&self, state: &mut Self::State) -> Self
+    where
+        Self: Sized;
 
     /// The name in words of a site that weighs.
     fn site_name(&self, site: u32) -> String;

@@ -216,6 +216,54 @@ impl Domain {
         }
     }
 
+    /// Whether every value of another domain lies in this one, as far as that can be told from the two.
+    pub fn covers(&self, other: &Domain) -> bool {
+        if matches!(self, Domain::Any) || matches!(other, Domain::Any) || super::hash::same_domain(self, other) {
+            return true;
+        }
+        if let (Some((low, high)), Some((other_low, other_high))) = (self.real_bounds(), other.real_bounds()) {
+            return low <= other_low && other_high <= high;
+        }
+        let elements = |n: &usize, other: &Domain| match other {
+            Domain::Power(inner, m) => (n == m).then(|| vec![(**inner).clone()]),
+            Domain::Product(parts) => (*n == parts.len()).then(|| parts.clone()),
+            Domain::Simplex(m) => (n == m).then(|| vec![Domain::UnitInterval]),
+            Domain::UnitVector(m) => (n == m).then(|| vec![Domain::Interval(-1.0, 1.0)]),
+            Domain::PositiveOrdered(m) => (n == m).then(|| vec![Domain::Positive]),
+            Domain::Vector(m) | Domain::Ordered(m) => (n == m).then(|| vec![Domain::Real]),
+            _ => None,
+        };
+        match (self, other) {
+            (_, Domain::Bool) => [false, true].iter().all(|value| self.contains(&Value::Bool(*value))),
+            (_, Domain::Values(all)) => all.iter().all(|value| self.contains(value)),
+            (_, Domain::Union(parts)) => parts.iter().all(|part| self.covers(part)),
+            (Domain::Union(parts), _) => parts.iter().any(|part| part.covers(other)),
+            (Domain::Int, Domain::Natural | Domain::IntRange(..)) => true,
+            (Domain::Natural, Domain::IntRange(low, _)) => *low >= 0,
+            (Domain::IntRange(low, high), Domain::IntRange(other_low, other_high)) => {
+                low <= other_low && other_high <= high
+            }
+            (Domain::IntRange(low, i64::MAX), Domain::Natural) => *low <= 0,
+            (Domain::Ordered(n), Domain::PositiveOrdered(m)) => n == m,
+            (Domain::CovCholesky(n), Domain::CorrCholesky(m)) | (Domain::PosDef(n), Domain::Corr(m)) => n == m,
+            (Domain::Matrix(rows, cols), _) => match other {
+                Domain::CorrCholesky(n) | Domain::CovCholesky(n) | Domain::PosDef(n) | Domain::Corr(n) => {
+                    rows == n && cols == n
+                }
+                _ => false,
+            },
+            (Domain::Vector(n), _) => {
+                elements(n, other).is_some_and(|parts| parts.iter().all(|p| Domain::Real.covers(p)))
+            }
+            (Domain::Power(inner, n), _) => {
+                elements(n, other).is_some_and(|parts| parts.iter().all(|part| inner.covers(part)))
+            }
+            (Domain::Product(mine), _) => elements(&mine.len(), other)
+                .is_some_and(|parts| mine.iter().enumerate().all(|(k, d)| d.covers(parts.get(k).unwrap_or(&parts[0])))),
+            _ => false,
+        }
+    }
+
     /// How many values the domain has.
     pub fn size(&self) -> Size {
         match self {

@@ -5,6 +5,7 @@ pub mod density;
 pub mod forward;
 pub mod functions;
 mod graph;
+pub mod guided;
 pub mod initial;
 pub mod recorded;
 pub mod runs;

@@ -28,6 +28,8 @@ pub struct Run {
     follows: Option<Following>,
     /// The weights met, as `pass` names them.
     passed: u64,
+    /// So many of its first choices are held as they are.
+    held: u32,
 }
 
 /// The path that a run follows.
@@ -81,6 +83,7 @@ impl Clone for Run {
         self.stand = other.stand;
         self.follows.clone_from(&other.follows);
         self.passed = other.passed;
+        self.held = other.held;
     }
 }
 
@@ -413,6 +416,7 @@ impl Stepped for RecordedView {
         let path = |run: &Run| run.follows.as_ref().map(|following| (following.path.as_ptr(), following.met));
         let alike = |(x, y): (&Node, &Node)| x.met.address == y.met.address && same(&x.met.value, &y.met.value);
         a.machine.same_future(&b.machine)
+            && a.held == b.held
             && path(a) == path(b)
             && same(&a.machine.returned, &b.machine.returned)
             && a.pasts().count() == b.pasts().count()
@@ -488,6 +492,12 @@ impl Recorded for RecordedView {
         Ok(runs)
     }
 
+    fn hold(&self, runs: &mut Runs) {
+        for run in &mut runs.runs {
+            run.held = run.pasts().filter(|node| !node.met.is_call()).count() as u32;
+        }
+    }
+
     type Prefix = TracedView;
 
     fn as_trace(
@@ -498,7 +508,7 @@ impl Recorded for RecordedView {
     ) -> Result<Result<(TracedView, State), Dead>, Fault> {
         let run = &runs.runs[k];
         let end = if run.stand == Stand::Done { End::Done(run.passed) } else { End::Weight(run.passed) };
-        let view = TracedView::until(self.model.clone(), end);
+        let view = TracedView::until(self.model.clone(), end).holding(run.held);
         let mut met: Vec<Met> = run.pasts().map(|node| node.met.clone()).collect();
         met.reverse();
         Ok(view.adopt(&met, random)?.map(|state| (view, state)))
@@ -513,6 +523,7 @@ impl Recorded for RecordedView {
         run.machine.pause_at_scores = true;
         run.machine.draw = false;
         run.stand = runs.stands[k];
+        run.held = runs.runs[k].held;
         loop {
             match run.machine.run(code)? {
                 Event::Sample { func, sample } => {

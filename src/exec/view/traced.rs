@@ -28,6 +28,8 @@ pub struct TracedView {
     model: Model,
     graphs: bool,
     until: Option<End>,
+    /// So many of the first choices are held as they are.
+    held: u32,
 }
 
 /// Proposals before a state is first recorded as a graph, which takes as long as some runs.
@@ -115,12 +117,12 @@ impl Clone for Scratch {
 impl TracedView {
     /// The view of a model.
     pub fn new(model: Model) -> TracedView {
-        TracedView { model, graphs: true, until: None }
+        TracedView { model, graphs: true, until: None, held: 0 }
     }
 
     /// A view that runs the model for every proposal.
     pub fn without_graphs(model: Model) -> TracedView {
-        TracedView { model, graphs: false, until: None }
+        TracedView { model, graphs: false, until: None, held: 0 }
     }
 
     /// Whether a state is held as a graph, so that proposals cost what depends on what they change.
@@ -135,7 +137,12 @@ impl TracedView {
 
     /// A view of runs up to some weight, which counts, or to their end; runs that meet other weights until then have weight zero.
     pub fn until(model: Model, end: End) -> TracedView {
-        TracedView { model, graphs: false, until: Some(end) }
+        TracedView { model, graphs: false, until: Some(end), held: 0 }
+    }
+
+    /// The view in which so many of the first choices are held.
+    pub(super) fn holding(self, held: u32) -> TracedView {
+        TracedView { held, ..self }
     }
 
     /// The run that drew what another one did.
@@ -164,7 +171,7 @@ impl TracedView {
         random: &mut dyn Random,
     ) -> Result<Result<Update, Dead>, Fault> {
         let Scratch { machine, index } = scratch;
-        let mut walk = Walk { model: &self.model, machine, infos, index, until: self.until };
+        let mut walk = Walk { model: &self.model, machine, infos, index, until: self.until, held: self.held };
         let result = walk.go(purpose, out, random);
         self.model.flush(&mut scratch.machine);
         match result {
@@ -438,7 +445,7 @@ impl Traced for TracedView {
     fn predict(&self, state: &mut State, random: &mut dyn Random) -> Result<Result<(), Dead>, Fault> {
         self.reject(state);
         let State { infos, now, before, live, patience, scratch, .. } = state;
-        if now.trace.movable.len() == now.trace.choices.len() {
+        if self.held > 0 || now.trace.movable.len() == now.trace.choices.len() {
             return Ok(Ok(()));
         }
         if let Some(live) = live {
@@ -463,6 +470,15 @@ impl Traced for TracedView {
             std::mem::swap(now, before);
         }
         Ok(result?.map(|_| ()))
+    }
+
+    fn hold(&self, state: &mut State) -> TracedView {
+        self.reject(state);
+        let trace = &mut state.now.trace;
+        trace.held = trace.choices.len() as u32;
+        trace.movable.clear();
+        trace.calls = 0;
+        TracedView { model: self.model.clone(), held: trace.held, ..*self }
     }
 
     fn site_name(&self, site: u32) -> String {

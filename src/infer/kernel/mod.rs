@@ -622,7 +622,8 @@ impl<T: Traced> Step<'_, T> {
 
     /// Nothing may be moved: where no weight depends on any choice, the state is an independent draw already once it is predicted.
     fn nothing(&mut self) -> Result<bool, Fault> {
-        if !self.walker.view.trace(&self.walker.state).movable.is_empty() {
+        let trace = self.walker.view.trace(&self.walker.state);
+        if !trace.movable.is_empty() || trace.held > 0 {
             return Ok(false);
         }
         let _ = self.walker.view.predict(&mut self.walker.state, self.random)?;

@@ -34,13 +34,17 @@ impl<'t> Places<'t> {
     /// The place of the choice of a name, and its value.
     ///
     /// # Errors
-    /// When no weight depends on the choice: it is not part of what kernels move.
+    /// When no weight depends on the choice, or it is held as it is: it is not part of what kernels move.
     pub fn find(&self, name: &str) -> Result<Option<(usize, &'t Value)>, Fault> {
         let Some(place) = self.places.get(name) else { return Ok(None) };
         let choice = &self.trace.choices[*place];
         if choice.forward {
             return Err(Fault::error(format!("a kernel proposes `{name}`, on which no observation depends"))
                 .hint("leave it out: such a choice is drawn anew for every draw of the posterior"));
+        }
+        if *place < self.trace.held as usize {
+            return Err(Fault::error(format!("a kernel proposes `{name}`, which `freeze` holds as it is"))
+                .hint("let it move only choices that were made later"));
         }
         Ok(Some((*place, &choice.value)))
     }

@@ -11,6 +11,11 @@ use std::sync::Arc;
 type Moved<R> = (Option<R>, u64, u64);
 
 impl<S: Recorded> Population<S> {
+    /// Holds what the particles drew so far as it is.
+    pub fn freeze(&mut self) {
+        self.view.hold(&mut self.runs);
+    }
+
     /// Applies a kernel to each particle some times. `model` is the function of the language that the model is.
     ///
     /// # Errors

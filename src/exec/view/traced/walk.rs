@@ -39,6 +39,7 @@ impl Recorded {
         self.trace.choices.clear();
         self.trace.movable.clear();
         self.trace.calls = 0;
+        self.trace.held = 0;
         self.trace.log_prior = 0.0;
         self.args.clear();
         self.hosts.clear();
@@ -169,6 +170,8 @@ pub(super) struct Walk<'a> {
     pub index: &'a mut Index,
     /// Where runs end; none for those that end where the model does.
     pub until: Option<End>,
+    /// So many of the first choices are held as they are.
+    pub held: u32,
 }
 
 impl Walk<'_> {
@@ -394,7 +397,7 @@ impl Walk<'_> {
                     };
                     out.trace.log_prior += choice.logp;
                     self.machine.supply(code, func, sample, choice.value.clone())?;
-                    if !forward {
+                    if !forward && here as u32 >= self.held {
                         out.trace.movable.push(here as u32);
                     }
                     out.trace.choices.push(choice);
@@ -404,6 +407,10 @@ impl Walk<'_> {
             }
         }
         out.trace.log_weight = self.machine.log_weight;
+        if self.held > 0 {
+            out.trace.held = self.held;
+            out.trace.calls = 0;
+        }
         out.value = std::mem::take(&mut self.machine.returned);
         if let Purpose::Replay { old, .. } = purpose {
             if reused < old.trace.choices.len() {
