@@ -3,7 +3,7 @@
 use crate::core::Type;
 use crate::core::ir::{Atom, Block, Dist, DistUse, FuncId, Function, Op, PrimRef, Program, Rhs, StmtKind};
 use crate::exec::machine::code::LiftCallee;
-use crate::exec::machine::{Code, compile, general, lift};
+use crate::exec::machine::{Code, compile, general, lift, scalar};
 use crate::passes::{self, Context, PrimEffect};
 use crate::prim::{self, Body};
 use crate::source::{Diagnostic, Span, intern};
@@ -223,8 +223,8 @@ fn fold_prim(prim: PrimRef, args: &[Value]) -> Option<Value> {
 
 fn fold_op(op: Op, args: &[Value]) -> Option<Value> {
     match (op, args) {
-        (Op::PowR, [Value::Real(a), Value::Real(b)]) => Some(Value::Real(lift::power(*a, *b))),
-        (Op::RemR, [Value::Real(a), Value::Real(b)]) => Some(Value::Real(lift::remainder(*a, *b))),
+        (Op::PowR, [Value::Real(a), Value::Real(b)]) => Some(Value::Real(scalar::power(*a, *b))),
+        (Op::RemR, [Value::Real(a), Value::Real(b)]) => Some(Value::Real(scalar::remainder(*a, *b))),
         (Op::MatMul, _) => general::operate(op, args.to_vec().as_mut_slice(), &mut String::new()).ok(),
         (op, args) if args.iter().any(|a| a.array_len().is_some()) => {
             lift::apply(&LiftCallee::Op(op), args.to_vec().as_mut_slice(), Type::REAL).ok()

@@ -4,7 +4,7 @@ use super::axis::{self, Axes, Axis};
 use super::constrain;
 use super::graph::{F, Graph, Id, Op, Reduction};
 use super::linear;
-use crate::exec::machine::lift;
+use crate::exec::machine::scalar;
 use crate::prim::Body;
 use std::borrow::Cow;
 
@@ -26,8 +26,8 @@ pub fn apply(f: F, x: &[f64]) -> f64 {
         F::Mul => x[0] * x[1],
         F::Div => x[0] / x[1],
         F::Neg => -x[0],
-        F::Pow => lift::power(x[0], x[1]),
-        F::Rem => lift::remainder(x[0], x[1]),
+        F::Pow => scalar::power(x[0], x[1]),
+        F::Rem => scalar::remainder(x[0], x[1]),
         F::Lt => truth(x[0] < x[1]),
         F::Le => truth(x[0] <= x[1]),
         F::Eq => truth(x[0] == x[1]),

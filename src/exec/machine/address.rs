@@ -1,7 +1,7 @@
 //! Addresses of choices: a hash of the name, the enclosing calls and the loop indices; and their names in words.
 
 use super::code::{Code, FuncCode, Instr, Slot};
-use super::run::Machine;
+use super::frame::Machine;
 use std::fmt::Write as _;
 
 /// The address of everything made by the entry function itself.
@@ -74,7 +74,7 @@ impl Machine {
                 break;
             }
             let (Some(Instr::Call { call }) | Some(Instr::CallClosure { call })) =
-                func.code.get((frame.pc as usize).wrapping_sub(1))
+                code.text.ran_last(frame.func, frame.pc).and_then(|at| func.code.get(at))
             else {
                 continue;
             };

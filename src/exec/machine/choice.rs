@@ -2,7 +2,7 @@
 
 use super::address;
 use super::code::*;
-use super::run::{Event, Frame, Machine, load, object, store, wrong};
+use super::frame::{Event, Frame, Machine, load, object, store, wrong};
 use crate::value::{DistValue, Domain, Fault, Value};
 use std::sync::Arc;
 

@@ -4,6 +4,7 @@
 //! The low registers of each bank are the parameters in order, then the captured variables. An object operand is a register,
 //! or a constant of the function ([`CONST`]); [`TAKE`] marks the last use of a register, which may be moved out of.
 
+use super::ops::{SCRATCH, Text};
 use crate::core::ir::{Op, Program, SiteKind};
 use crate::core::{Type, TypeKind};
 use crate::prim::Body;
@@ -617,4 +618,11 @@ pub struct Code {
     pub entry: u32,
     /// The program that this is the code of.
     pub program: Arc<Program>,
+    /// The functions as the interpreter runs them.
+    pub text: Text,
+}
+
+/// The register of the number that comes at place `k` of those that a function has: some of the window are never given out.
+pub fn nth_number(k: usize) -> usize {
+    if k < SCRATCH.start as usize { k } else { k + SCRATCH.len() }
 }

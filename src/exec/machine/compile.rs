@@ -1,6 +1,7 @@
 //! Core to register code.
 
 use super::code::*;
+use super::link;
 use super::liveness;
 use crate::core::ir::{self, Atom, Block, Callee, DistUse, FuncId, Op, Program, Rhs, Step, Stmt, StmtKind, VarId};
 use crate::core::{Type, TypeKind};
@@ -38,7 +39,8 @@ pub fn compile(program: &Program, primitive: &dyn Fn(u32) -> Body) -> Result<Cod
     });
     let entry = program.entry.map_or(u32::MAX, |f| f.0);
     let (dists, sites) = (dists.collect(), sites.collect());
-    Ok(Code { funcs, dists, sites, entry, program: Arc::new(program.clone()) })
+    let text = link::link(&funcs);
+    Ok(Code { funcs, dists, sites, entry, text, program: Arc::new(program.clone()) })
 }
 
 struct Compiler<'a> {
@@ -48,9 +50,14 @@ struct Compiler<'a> {
     out: FuncCode,
     slots: HashMap<VarId, Slot>,
     number_constants: HashMap<u64, Num>,
+    /// Number registers given out.
+    numbers: usize,
+    /// Registers of each bank.
     nums: usize,
     objs: usize,
     span: Span,
+    /// The last place that something jumps to.
+    landed: u32,
 }
 
 impl<'a> Compiler<'a> {
@@ -94,9 +101,11 @@ impl<'a> Compiler<'a> {
             out,
             slots: HashMap::new(),
             number_constants: HashMap::new(),
+            numbers: 0,
             nums: 0,
             objs: 0,
             span: func.span,
+            landed: 0,
         };
         this.out.params = func.params.iter().map(|v| this.slot(*v)).collect();
         this.out.captures = func.captures.iter().map(|v| this.slot(*v)).collect();
@@ -131,6 +140,12 @@ impl<'a> Compiler<'a> {
         self.out.code.len() as u32
     }
 
+    /// The next place, where more than one way leads.
+    fn landing(&mut self) -> u32 {
+        self.landed = self.here();
+        self.landed
+    }
+
     /// Emits a jump whose target [`Self::land`] fills in.
     fn hole(&mut self, instr: Instr) -> usize {
         self.emit(instr);
@@ -138,7 +153,7 @@ impl<'a> Compiler<'a> {
     }
 
     fn land(&mut self, hole: usize) {
-        let target = self.here();
+        let target = self.landing();
         match &mut self.out.code[hole] {
             Instr::Jump { to }
             | Instr::JumpUnless { to, .. }
@@ -174,8 +189,10 @@ impl<'a> Compiler<'a> {
     }
 
     fn num(&mut self) -> Num {
-        self.nums += 1;
-        (self.nums - 1).min(INDEX as usize) as Num
+        let register = nth_number(self.numbers);
+        self.numbers += 1;
+        self.nums = register + 1;
+        register.min(INDEX as usize) as Num
     }
 
     fn obj(&mut self) -> Obj {
@@ -282,6 +299,14 @@ impl<'a> Compiler<'a> {
 
     /// The block's statements, then its value into `d`.
     fn block_into(&mut self, block: &Block, d: Slot) -> Result<(), Fault> {
+        // A variable bound last is the value: it is computed where the value goes.
+        if let (Some(Stmt { kind: StmtKind::Let(last, _), .. }), Atom::Var(var)) = (block.stmts.last(), &block.result)
+            && last == var
+            && !self.func.vars[var.0 as usize].mutable
+            && !self.slots.contains_key(var)
+        {
+            self.slots.insert(*var, d);
+        }
         self.stmts(block)?;
         let a = self.atom(&block.result)?;
         self.mov(d, a);
@@ -312,7 +337,7 @@ impl<'a> Compiler<'a> {
                 };
                 self.mov(counter, low);
                 let exit = self.hole(Instr::UnlessLtI { a: i, b: high, to: 0 });
-                let again = self.here();
+                let again = self.landing();
                 let span = self.span;
                 self.stmts(body)?;
                 self.span = span;
@@ -322,7 +347,7 @@ impl<'a> Compiler<'a> {
             }
             StmtKind::While { cond, body } => {
                 let span = self.span;
-                let again = self.here();
+                let again = self.landing();
                 self.stmts(cond)?;
                 let exit = self.condition(&cond.result)?;
                 self.stmts(body)?;
@@ -367,6 +392,7 @@ impl<'a> Compiler<'a> {
         let a = self.n(cond)?;
         if let Atom::Var(var) = cond
             && !self.func.vars[var.0 as usize].mutable
+            && self.landed < self.here()
             && let Some(last) = self.out.code.last().copied()
         {
             let fused = match last {
@@ -593,7 +619,7 @@ impl<'a> Compiler<'a> {
             return Err(Fault::internal("a loop variable must be an integer").at(self.span));
         };
         let exit = self.hole(Instr::UnlessLtI { a: i, b: high, to: 0 });
-        let again = self.here();
+        let again = self.landing();
         let span = self.span;
         self.stmts(body)?;
         let x = self.atom(&body.result)?;
@@ -626,14 +652,14 @@ impl<'a> Compiler<'a> {
         self.emit(Instr::Switch { a: tag, table: table as u32 });
         let mut ends = Vec::new();
         for (tag, block) in arms {
-            let here = self.here();
+            let here = self.landing();
             if let Some(entry) = self.out.switches[table].get_mut(*tag as usize) {
                 *entry = here;
             }
             self.block_into(block, d)?;
             ends.push(self.hole(Instr::Jump { to: 0 }));
         }
-        let here = self.here();
+        let here = self.landing();
         for entry in &mut self.out.switches[table] {
             if *entry == u32::MAX {
                 *entry = here;

@@ -1,8 +1,8 @@
 //! Operations on whole values: making them, updating them in place, calling primitives.
 
 use super::code::*;
+use super::frame::{load, store};
 use super::lift;
-use super::run::{load, store};
 use crate::core::ir::Op;
 use crate::prim::Body;
 use crate::value::{Closure, DistValue, Fault, Generator, Matrix, Record, Value, Variant, check_length};

@@ -1,50 +1,13 @@
 //! Scalar operations over arrays and matrices, scalars broadcast.
 
 use super::code::*;
-use super::run::load;
+use super::frame::load;
+use super::scalar::{self, power, remainder};
 use crate::core::ir::Op;
 use crate::core::{Type, TypeKind};
 use crate::prim::Body;
 use crate::value::{Fault, Matrix, Value};
 use std::sync::Arc;
-
-/// `a ^ b`, exact for small integer exponents.
-#[inline]
-pub fn power(a: f64, b: f64) -> f64 {
-    if b == 2.0 { a * a } else { a.powf(b) }
-}
-
-/// The remainder with the sign of the divisor.
-#[inline]
-pub fn remainder(a: f64, b: f64) -> f64 {
-    let r = a % b;
-    if r != 0.0 && (r < 0.0) != (b < 0.0) { r + b } else { r }
-}
-
-/// Integer power; faults for a negative exponent and on overflow.
-pub fn integer_power(a: i64, b: i64) -> Result<i64, Fault> {
-    let Ok(exponent) = u32::try_from(b) else {
-        if b >= 0 && (a == 0 || a == 1) {
-            return Ok(a);
-        }
-        return Err(Fault::error(format!("{a} ^ {b}: an integer power needs an exponent from 0 to 4294967295"))
-            .hint("use a real base: `2.0 ^ n`"));
-    };
-    a.checked_pow(exponent)
-        .ok_or_else(|| Fault::error(format!("integer overflow in {a} ^ {b}")).hint("use a real base: `2.0 ^ n`"))
-}
-
-/// The remainder with the sign of the divisor; faults when the divisor is zero.
-pub fn integer_remainder(a: i64, b: i64) -> Result<i64, Fault> {
-    match a.checked_rem(b) {
-        Some(r) => Ok(if r != 0 && (r < 0) != (b < 0) { r + b } else { r }),
-        None if b == 0 => {
-            let fault = Fault::error("remainder of a division by zero");
-            Err(fault.hint("test the divisor first: `if n != 0 { … } else { … }`"))
-        }
-        None => Ok(0),
-    }
-}
 
 /// The scalar product, in four partial sums.
 #[inline]
@@ -176,16 +139,14 @@ fn scalar_at(arg: &Value, k: usize) -> Value {
 fn scalar(callee: &LiftCallee, args: &[Value]) -> Result<Value, Fault> {
     let int = |k: usize| args.get(k).and_then(Value::as_int).unwrap_or(0);
     let real = |k: usize| args.get(k).and_then(Value::as_real).unwrap_or(f64::NAN);
-    let overflow =
-        || Fault::error("integer overflow in an elementwise operation").hint("use reals: they have a wider range");
     Ok(match callee {
         LiftCallee::Op(op) => match op {
-            Op::AddI => Value::Int(int(0).checked_add(int(1)).ok_or_else(overflow)?),
-            Op::SubI => Value::Int(int(0).checked_sub(int(1)).ok_or_else(overflow)?),
-            Op::MulI => Value::Int(int(0).checked_mul(int(1)).ok_or_else(overflow)?),
-            Op::NegI => Value::Int(int(0).checked_neg().ok_or_else(overflow)?),
-            Op::PowI => Value::Int(integer_power(int(0), int(1))?),
-            Op::RemI => Value::Int(integer_remainder(int(0), int(1))?),
+            Op::AddI => Value::Int(scalar::add(int(0), int(1))?),
+            Op::SubI => Value::Int(scalar::subtract(int(0), int(1))?),
+            Op::MulI => Value::Int(scalar::multiply(int(0), int(1))?),
+            Op::NegI => Value::Int(scalar::negate(int(0))?),
+            Op::PowI => Value::Int(scalar::integer_power(int(0), int(1))?),
+            Op::RemI => Value::Int(scalar::integer_remainder(int(0), int(1))?),
             Op::Not => Value::Bool(args[0] != Value::Bool(true)),
             other => return Err(Fault::internal(format!("{other:?} is not elementwise here"))),
         },

@@ -17,6 +17,8 @@ pub(super) enum Access {
 pub fn finish(func: &mut FuncCode) {
     let analysis = Analysis::run(func);
     remove_dead_comparisons(func, &analysis);
+    write_in_place(func, &analysis);
+    compact(func);
     // The places moved when idle jumps were removed.
     let analysis = Analysis::run(func);
     mark_last_uses(func, &analysis);
@@ -168,7 +170,89 @@ fn remove_dead_comparisons(func: &mut FuncCode, analysis: &Analysis) {
             func.code[at] = Instr::Jump { to: at as u32 + 1 };
         }
     }
-    compact(func);
+}
+
+/// Lets an instruction write where the next one would only move its result: `total = total + x` is one instruction.
+fn write_in_place(func: &mut FuncCode, analysis: &Analysis) {
+    for (at, is_target) in targets(func).into_iter().enumerate().take(func.code.len()).skip(1) {
+        let Instr::MovN { d, a } = func.code[at] else { continue };
+        if is_target || analysis.after(at, a as usize) {
+            continue;
+        }
+        if let Some(written) = number_written(&mut func.code[at - 1])
+            && *written == a
+        {
+            *written = d;
+            func.code[at] = Instr::Jump { to: at as u32 + 1 };
+        }
+    }
+}
+
+/// The number register that an instruction without effects writes, of those that have it as an operand.
+fn number_written(instr: &mut Instr) -> Option<&mut Num> {
+    match instr {
+        Instr::MovN { d, .. }
+        | Instr::AddR { d, .. }
+        | Instr::SubR { d, .. }
+        | Instr::MulR { d, .. }
+        | Instr::DivR { d, .. }
+        | Instr::PowR { d, .. }
+        | Instr::RemR { d, .. }
+        | Instr::NegR { d, .. }
+        | Instr::AddI { d, .. }
+        | Instr::SubI { d, .. }
+        | Instr::MulI { d, .. }
+        | Instr::PowI { d, .. }
+        | Instr::RemI { d, .. }
+        | Instr::NegI { d, .. }
+        | Instr::EqR { d, .. }
+        | Instr::NeR { d, .. }
+        | Instr::LtR { d, .. }
+        | Instr::LeR { d, .. }
+        | Instr::EqI { d, .. }
+        | Instr::NeI { d, .. }
+        | Instr::LtI { d, .. }
+        | Instr::LeI { d, .. }
+        | Instr::Not { d, .. }
+        | Instr::And { d, .. }
+        | Instr::Or { d, .. }
+        | Instr::Widen { d, .. }
+        | Instr::Real1 { d, .. }
+        | Instr::Real2 { d, .. }
+        | Instr::Len { d, .. }
+        | Instr::IndexR { d, .. }
+        | Instr::IndexI { d, .. }
+        | Instr::IndexB { d, .. }
+        | Instr::Index2 { d, .. }
+        | Instr::FieldN { d, .. }
+        | Instr::PayloadN { d, .. }
+        | Instr::Tag { d, .. } => Some(d),
+        _ => None,
+    }
+}
+
+/// For each instruction whether another one jumps to it.
+pub(super) fn targets(func: &FuncCode) -> Vec<bool> {
+    let mut is_target = vec![false; func.code.len() + 1];
+    for instr in &func.code {
+        match instr {
+            Instr::Jump { to }
+            | Instr::Again { to }
+            | Instr::JumpUnless { to, .. }
+            | Instr::UnlessLtI { to, .. }
+            | Instr::UnlessLtR { to, .. }
+            | Instr::UnlessLeI { to, .. }
+            | Instr::UnlessLeR { to, .. }
+            | Instr::Next { to, .. } => is_target[*to as usize] = true,
+            Instr::Switch { table, .. } => {
+                for to in &func.switches[*table as usize] {
+                    is_target[*to as usize] = true;
+                }
+            }
+            _ => {}
+        }
+    }
+    is_target
 }
 
 /// Removes jumps to the next instruction.

@@ -4,13 +4,17 @@ pub mod address;
 pub mod choice;
 pub mod code;
 pub mod compile;
+pub mod frame;
 pub mod general;
 pub mod lanes;
 pub mod lift;
+pub mod link;
 pub mod liveness;
+pub mod ops;
 pub mod run;
+pub mod scalar;
 pub mod sequence;
 pub mod state;
 
 pub use code::Code;
-pub use run::{Event, Limits, Machine};
+pub use frame::{Event, Limits, Machine};

@@ -1,7 +1,7 @@
 //! A paused run as a value: what it keeps, whether two are the same, how they are hashed.
 
 use super::code::*;
-use super::run::Machine;
+use super::frame::Machine;
 use crate::value::Value;
 use crate::value::hash::{hash_value, same};
 use std::hash::{Hash, Hasher};
@@ -13,7 +13,7 @@ impl Machine {
         for depth in 0..self.frames.len() {
             let frame = self.frames[depth];
             let func = &code.funcs[frame.func as usize];
-            let Some(live) = live_at(func, frame.pc) else { continue };
+            let Some(live) = live_at(code, frame.func, frame.pc) else { continue };
             if func.obj_size > 0 {
                 let base = frame.obj_base as usize;
                 let objs = &mut self.objs[base..base + func.obj_size as usize];
@@ -50,9 +50,10 @@ impl Machine {
         let mut key = Vec::new();
         for frame in &self.frames {
             let func = &code.funcs[frame.func as usize];
-            let pc = frame.pc.saturating_sub(1);
+            let last = code.text.ran_last(frame.func, frame.pc);
+            let pc = last.unwrap_or(0) as u32;
             let nums = &self.nums[frame.num_base as usize..];
-            let mut path = path_at(func, frame.pc).iter();
+            let mut path = last.map_or(&[][..], |at| path_at(func, at)).iter();
             for (begin, _) in func.loops().into_iter().filter(|(begin, end)| (*begin..=*end).contains(&pc)) {
                 let index = match path.next() {
                     Some(Slot::Int(n)) => nums[*n as usize],
@@ -100,9 +101,9 @@ impl FuncCode {
     }
 }
 
-/// The loop indices at the statement before `pc`.
-fn path_at(func: &FuncCode, pc: u32) -> &[Slot] {
-    match pc.checked_sub(1).and_then(|at| func.code.get(at as usize)) {
+/// The loop indices at an instruction.
+fn path_at(func: &FuncCode, at: usize) -> &[Slot] {
+    match func.code.get(at) {
         Some(Instr::Call { call } | Instr::CallClosure { call }) => &func.calls[*call as usize].path,
         Some(Instr::Sample { sample }) => &func.samples[*sample as usize].path,
         Some(Instr::Score { score, .. }) => &func.scores[*score as usize].path,
@@ -111,8 +112,10 @@ fn path_at(func: &FuncCode, pc: u32) -> &[Slot] {
 }
 
 /// What a frame paused before `pc` keeps.
-pub(super) fn live_at(func: &FuncCode, pc: u32) -> Option<&Live> {
-    match *func.code.get((pc as usize).checked_sub(1)?)? {
+pub(super) fn live_at(code: &Code, func: u32, pc: u32) -> Option<&Live> {
+    let at = code.text.ran_last(func, pc)?;
+    let func = &code.funcs[func as usize];
+    match *func.code.get(at)? {
         Instr::Call { call } | Instr::CallClosure { call } => Some(&func.calls[call as usize].live),
         Instr::Member { member } => Some(&func.members[member as usize].live),
         Instr::Sample { sample } => Some(&func.samples[sample as usize].live),

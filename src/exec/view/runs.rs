@@ -175,7 +175,7 @@ impl Stepping<'_> {
 
     /// Lanes go on by themselves.
     fn leave(&mut self, block: &mut Block, mut group: Lanes, alone: &mut Vec<(u32, Run)>) {
-        group.rewind();
+        group.rewind(self.context.code);
         for (lane, member) in group.members.iter().enumerate() {
             let named = block.named.get(*member as usize).cloned().flatten();
             let run = Run { machine: group.machine(&self.context, lane), named, stand: Stand::Begun };
@@ -309,11 +309,11 @@ struct Target<'a> {
 
 impl Runs {
     /// `count` runs that stand where this one does.
-    pub(super) fn of(start: &Run, count: usize, record: bool) -> Runs {
+    pub(super) fn of(code: &Code, start: &Run, count: usize, record: bool) -> Runs {
         let block = |first: usize| {
             let n = (count - first).min(BLOCK);
             Block {
-                groups: vec![Lanes::of_machine(&start.machine, (0..n as u32).collect())],
+                groups: vec![Lanes::of_machine(code, &start.machine, (0..n as u32).collect())],
                 named: if record { vec![None; n] } else { Vec::new() },
                 ..Block::default()
             }

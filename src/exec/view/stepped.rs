@@ -155,6 +155,7 @@ impl Stepped for SteppedView {
 
     fn start(&self) -> Result<Run, Fault> {
         let mut run = Run::default();
+        run.machine.compact = true;
         self.model.begin(&mut run.machine)?;
         Ok(run)
     }
@@ -179,7 +180,7 @@ impl Stepped for SteppedView {
     }
 
     fn start_all(&self, count: usize) -> Result<Runs, Fault> {
-        Ok(Runs::of(&self.start()?, count, self.model.record))
+        Ok(Runs::of(&self.model.code, &self.start()?, count, self.model.record))
     }
 
     fn stands<'a>(&self, runs: &'a Runs) -> &'a [Stand] {

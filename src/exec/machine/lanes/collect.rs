@@ -1,7 +1,7 @@
 //! Lanes made of lanes: resampling, parting at a jump, and coming together again.
 
 use super::super::code::*;
-use super::super::run::Machine;
+use super::super::frame::Machine;
 use super::super::state::live_at;
 use super::Lanes;
 use super::column::{Column, Objects, identical};
@@ -172,7 +172,7 @@ impl Lanes {
             let func = &code.funcs[frame.func as usize];
             let (num_base, obj_base) = (frame.num_base as usize, frame.obj_base as usize);
             let keep_all = running && (depth + 1 == frames.len() || draws_again == Some(depth));
-            match live_at(func, frame.pc).filter(|_| !keep_all) {
+            match live_at(code, frame.func, frame.pc).filter(|_| !keep_all) {
                 Some(live) => {
                     for n in &live.nums {
                         nums[num_base + *n as usize] = column(&segments, count, num_base + *n as usize);
@@ -243,7 +243,7 @@ impl Lanes {
                 let lanes: Vec<u32> = (0..self.count as u32).filter(|lane| places[*lane as usize] == target).collect();
                 let mut part = self.part(code, &lanes);
                 if let Some(frame) = part.frames.last_mut() {
-                    frame.pc = target;
+                    frame.pc = code.text.place(frame.func, target);
                 }
                 part
             })

@@ -110,7 +110,7 @@ impl Lanes {
             Slot::Obj(o) if o & CONST != 0 => constants[(o & INDEX) as usize].clone(),
             Slot::Obj(o) => self.objs[obj_base + (o & INDEX) as usize].at(lane).clone(),
             Slot::Real(n) | Slot::Int(n) | Slot::Bool(n) => {
-                super::super::run::to_value(slot, self.nums[num_base + n as usize].at(lane))
+                super::super::frame::to_value(slot, self.nums[num_base + n as usize].at(lane))
             }
         }
     }

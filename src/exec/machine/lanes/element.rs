@@ -4,9 +4,10 @@
 //! pauses nor jumps is known to lanes.
 
 use super::super::code::*;
+use super::super::frame::{fetch, object, wrong};
 use super::super::liveness::{Access, accesses};
-use super::super::run::{fetch, object, out_of_range, overflow, wrong};
-use super::super::{general, lift};
+use super::super::run::out_of_range;
+use super::super::{general, lift, scalar};
 use super::column::{Column, Objects};
 use super::{Lanes, Loss};
 use crate::prim::Body;
@@ -123,19 +124,14 @@ fn apply(
             }
         }};
     }
-    macro_rules! checked {
-        ($d:expr, $value:expr, $what:expr) => {
-            nums[$d as usize] = $value.ok_or_else(|| overflow($what))? as u64
-        };
-    }
     let int = |nums: &[u64], n: Num| nums[n as usize] as i64;
     match instr {
-        Instr::AddI { d, a, b } => checked!(d, int(nums, a).checked_add(int(nums, b)), "`+`"),
-        Instr::SubI { d, a, b } => checked!(d, int(nums, a).checked_sub(int(nums, b)), "`-`"),
-        Instr::MulI { d, a, b } => checked!(d, int(nums, a).checked_mul(int(nums, b)), "`*`"),
-        Instr::NegI { d, a } => checked!(d, int(nums, a).checked_neg(), "`-`"),
-        Instr::PowI { d, a, b } => nums[d as usize] = lift::integer_power(int(nums, a), int(nums, b))? as u64,
-        Instr::RemI { d, a, b } => nums[d as usize] = lift::integer_remainder(int(nums, a), int(nums, b))? as u64,
+        Instr::AddI { d, a, b } => nums[d as usize] = scalar::add(int(nums, a), int(nums, b))? as u64,
+        Instr::SubI { d, a, b } => nums[d as usize] = scalar::subtract(int(nums, a), int(nums, b))? as u64,
+        Instr::MulI { d, a, b } => nums[d as usize] = scalar::multiply(int(nums, a), int(nums, b))? as u64,
+        Instr::NegI { d, a } => nums[d as usize] = scalar::negate(int(nums, a))? as u64,
+        Instr::PowI { d, a, b } => nums[d as usize] = scalar::integer_power(int(nums, a), int(nums, b))? as u64,
+        Instr::RemI { d, a, b } => nums[d as usize] = scalar::integer_remainder(int(nums, a), int(nums, b))? as u64,
         Instr::Len { d, a } => match object(objs, constants, a).array_len() {
             Some(n) => nums[d as usize] = n as u64,
             None => return Err(wrong("an array", object(objs, constants, a))),

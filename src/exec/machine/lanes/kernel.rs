@@ -3,7 +3,7 @@
 //! Each element is computed by the operations, in the order, that the interpreter uses for one run, so the bits agree.
 
 use super::super::code::Instr;
-use super::super::lift;
+use super::super::scalar;
 use super::column::{Column, Operand};
 
 fn zip(out: &mut Vec<u64>, count: usize, a: Operand<'_>, b: Operand<'_>, f: impl Fn(u64, u64) -> u64) {
@@ -94,8 +94,8 @@ fn apply2(out: &mut Vec<u64>, count: usize, op: Binary, a: Operand<'_>, b: Opera
         Binary::SubR => zip(out, count, a, b, |x, y| (real(x) - real(y)).to_bits()),
         Binary::MulR => zip(out, count, a, b, |x, y| (real(x) * real(y)).to_bits()),
         Binary::DivR => zip(out, count, a, b, |x, y| (real(x) / real(y)).to_bits()),
-        Binary::PowR => zip(out, count, a, b, |x, y| lift::power(real(x), real(y)).to_bits()),
-        Binary::RemR => go(out, lift::remainder),
+        Binary::PowR => zip(out, count, a, b, |x, y| scalar::power(real(x), real(y)).to_bits()),
+        Binary::RemR => go(out, scalar::remainder),
         Binary::And => zip(out, count, a, b, |x, y| x & y),
         Binary::Or => zip(out, count, a, b, |x, y| x | y),
         Binary::Compare(comparison) => compare(out, count, comparison, a, b),

@@ -14,7 +14,7 @@ mod run;
 
 use super::address;
 use super::code::*;
-use super::run::{Frame, Limits, Machine, to_value};
+use super::frame::{Frame, Limits, Machine, to_value};
 use crate::value::{Fault, Generator, Streams, Value};
 
 pub use collect::Source;
@@ -122,11 +122,18 @@ impl Lanes {
     }
 
     /// Lanes that all stand where a machine does; `members` are their places in the block.
-    pub fn of_machine(machine: &Machine, members: Vec<u32>) -> Lanes {
+    pub fn of_machine(code: &Code, machine: &Machine, members: Vec<u32>) -> Lanes {
+        let mut nums: Vec<Column> = machine.nums[..machine.num_top].iter().map(|bits| Column::same(*bits)).collect();
+        for frame in &machine.frames {
+            // A machine writes only the constants that its own instructions read from registers.
+            for (n, bits) in &code.funcs[frame.func as usize].number_constants {
+                nums[frame.num_base as usize + *n as usize].set(*bits);
+            }
+        }
         Lanes {
             count: members.len(),
             members,
-            nums: machine.nums[..machine.num_top].iter().map(|bits| Column::same(*bits)).collect(),
+            nums,
             objs: machine.objs[..machine.obj_top].iter().map(|value| Objects::Same(value.clone())).collect(),
             num_top: machine.num_top,
             obj_top: machine.obj_top,
@@ -165,6 +172,7 @@ impl Lanes {
             limits,
             steps: self.steps,
             print_buffer: 1 << 13,
+            compact: true,
             ..Machine::default()
         }
     }
@@ -181,7 +189,7 @@ impl Lanes {
     fn forget_dead(&mut self, code: &Code) {
         for frame in &self.frames {
             let func = &code.funcs[frame.func as usize];
-            let Some(live) = super::state::live_at(func, frame.pc) else { continue };
+            let Some(live) = super::state::live_at(code, frame.func, frame.pc) else { continue };
             let base = frame.obj_base as usize;
             for (k, objects) in self.objs[base..base + func.obj_size as usize].iter_mut().enumerate() {
                 if !live.objs.contains(&(k as Obj)) {

@@ -1,7 +1,7 @@
 //! The loop that runs lanes up to their next weight.
 
 use super::super::code::*;
-use super::super::run::{Frame, member_function};
+use super::super::frame::{Frame, member_function};
 use super::column::{Column, Objects};
 use super::kernel;
 use super::{Context, Exit, Lanes, Loss};
@@ -31,22 +31,22 @@ impl Lanes {
             let func = &code.funcs[frame.func as usize];
             let num_base = frame.num_base as usize;
             let obj_base = frame.obj_base as usize;
-            let mut pc = frame.pc as usize;
+            let mut pc = code.text.origin(frame.pc);
             let at = |n: Num| num_base + n as usize;
             loop {
                 let instr = func.code[pc];
                 pc += 1;
                 macro_rules! exit {
                     ($exit:expr) => {{
-                        self.frames[depth].pc = pc as u32;
+                        self.frames[depth].pc = code.text.place(frame.func, pc as u32);
                         return $exit;
                     }};
                 }
                 // The instruction is done again by the interpreter.
                 macro_rules! leave {
                     () => {{
-                        self.frames[depth].pc = pc as u32 - 1;
-                        self.rewind();
+                        self.frames[depth].pc = code.text.place(frame.func, pc as u32 - 1);
+                        self.rewind(code);
                         return Exit::Leave;
                     }};
                 }
@@ -62,7 +62,7 @@ impl Lanes {
                     ($lost:expr) => {{
                         let lost: Vec<(u32, Loss)> = $lost;
                         if !lost.is_empty() {
-                            self.frames[depth].pc = pc as u32;
+                            self.frames[depth].pc = code.text.place(frame.func, pc as u32);
                             if self.lose(context, lost, losses) {
                                 return Exit::Empty;
                             }
@@ -222,14 +222,14 @@ impl Lanes {
                         if self.frames.len() >= DEEPEST.min(context.limits.depth) {
                             leave!();
                         }
-                        self.frames[depth].pc = pc as u32;
+                        self.frames[depth].pc = code.text.place(frame.func, pc as u32);
                         if !self.enter(context, frame, instr) {
                             leave!();
                         }
                         continue 'frame;
                     }
                     Instr::Score { a, score } => {
-                        self.frames[depth].pc = pc as u32;
+                        self.frames[depth].pc = code.text.place(frame.func, pc as u32);
                         return self.score(context, &frame, at(a), &func.scores[score as usize], losses);
                     }
                     Instr::ReturnN { a } => {
@@ -258,14 +258,16 @@ impl Lanes {
     }
 
     /// Before a recorded choice was drawn: runs by themselves draw it again.
-    pub fn rewind(&mut self) {
+    pub fn rewind(&mut self, code: &Code) {
         let Some((depth, generators)) = self.recording.take() else { return };
         if self.frames.len() > depth {
             let inner = self.frames[depth];
             self.num_top = inner.num_base as usize;
             self.obj_top = inner.obj_base as usize;
             self.frames.truncate(depth);
-            self.frames[depth - 1].pc -= 1;
+            let drawing = &mut self.frames[depth - 1];
+            let drew = code.text.ran_last(drawing.func, drawing.pc).unwrap_or(0);
+            drawing.pc = code.text.place(drawing.func, drew as u32);
             self.generators = generators;
         }
     }
@@ -565,7 +567,7 @@ impl Lanes {
         }
         self.frames.push(Frame {
             func,
-            pc: 0,
+            pc: code.text.entries[func as usize].pc,
             num_base: num_base as u32,
             obj_base: obj_base as u32,
             address,
@@ -578,7 +580,7 @@ impl Lanes {
     fn pass(&mut self, caller: &FuncCode, _target: u32, num_base: usize, obj_base: usize, args: &Args) {
         let top = self.frames[self.frames.len() - 1];
         for (k, n) in args.nums.iter().enumerate() {
-            self.move_number(top.num_base as usize + k, num_base + *n as usize);
+            self.move_number(top.num_base as usize + nth_number(k), num_base + *n as usize);
         }
         for (k, o) in args.objs.iter().enumerate() {
             let objects = self.fetch(caller, obj_base, *o);
@@ -628,7 +630,8 @@ impl Lanes {
         self.recording = None;
         let code = context.code;
         let func = &code.funcs[caller.func as usize];
-        let Some(Instr::Sample { sample }) = func.code.get((caller.pc as usize).wrapping_sub(1)) else {
+        let drew = code.text.ran_last(caller.func, caller.pc).and_then(|at| func.code.get(at));
+        let Some(Instr::Sample { sample }) = drew else {
             return Flow::Frame;
         };
         let info = &func.samples[*sample as usize];
@@ -654,7 +657,7 @@ impl Lanes {
     fn indices_vary(&self, code: &Code) -> bool {
         self.frames.iter().any(|frame| {
             let func = &code.funcs[frame.func as usize];
-            let path = match func.code.get((frame.pc as usize).wrapping_sub(1)) {
+            let path = match code.text.ran_last(frame.func, frame.pc).and_then(|at| func.code.get(at)) {
                 Some(Instr::Call { call } | Instr::CallClosure { call }) => &func.calls[*call as usize].path,
                 Some(Instr::Sample { sample }) => &func.samples[*sample as usize].path,
                 _ => return false,
