@@ -63,6 +63,88 @@ print(all())
 }
 
 #[test]
+fn a_choice_between_comparisons_is_none_of_them() {
+    let text = "fn outside(x: Real, low: Real, high: Real) -> Int = if x < low || x > high || x == 0.0 { 1 } else { 0 }\n\
+        var x = 2.0\nprint(outside(x, 1.0, 3.0), outside(x, 3.0, 4.0), outside(x, 0.0, 1.0), outside(x - x, -1.0, 1.0))";
+    assert_eq!(printed(text, &[]), "0 1 1 1\n");
+}
+
+#[test]
+fn functions_may_have_more_variables_than_the_window_of_the_machine() {
+    // Each variable depends on two before it and is read again at the end, so that none can be dropped; parameters, a loop counter,
+    // arguments and results lie beyond the window too.
+    let params: Vec<String> = (0..260).map(|k| format!("p{k}: Int")).collect();
+    let values: Vec<i64> = (0..260).map(|k| (k * 7) % 11 - 5).collect();
+    let mut body = String::new();
+    let mut expected = values.clone();
+    for k in 260..700_usize {
+        body += &format!("  let p{k} = p{} * p{} % 1000 - p{}\n", k - 1, k - 130, k - 259);
+        expected.push((expected[k - 1] * expected[k - 130]).rem_euclid(1000) - expected[k - 259]);
+    }
+    let sum: Vec<String> = (0..700).map(|k| format!("p{k}")).collect();
+    let text = format!(
+        "fn down(n: Int, step: Int) -> Int = if n <= 0 {{ n }} else {{ down(n - step, step) - 1 }}\n\
+         fn wide({}) -> Real {{\n{body}  var total = 0.0\n  for i in p699 * 0..p0 + 15 {{\n    for j in 0..i {{\n\
+         if j % 2 == 0 {{ total = total + 0.5 * real(i * j + p698) }}\n    }}\n  }}\n\
+         total + real({} + down(p697 * p697 % 50, 3))\n}}\n\
+         var one = 1\nprint(wide({}))",
+        params.join(", "),
+        sum.join(" + "),
+        values.iter().map(|v| format!("{v} * one")).collect::<Vec<_>>().join(", "),
+    );
+    let mut total = 0.0;
+    for i in 0..expected[0] + 15 {
+        for j in (0..i).filter(|j| j % 2 == 0) {
+            total += 0.5 * (i * j + expected[698]) as f64;
+        }
+    }
+    let (mut n, mut calls) = ((expected[697] * expected[697]).rem_euclid(50), 0);
+    while n > 0 {
+        (n, calls) = (n - 3, calls + 1);
+    }
+    total += (expected.iter().sum::<i64>() + n - calls) as f64;
+    assert_eq!(printed(&text, &[]), format!("{total:?}\n"));
+}
+
+#[test]
+fn constants_of_any_size_are_operands() {
+    // On both sides of what fits into an instruction, in comparisons, sums, products and calls.
+    let mut text = String::from("var zero = 0\n");
+    let mut expected = String::new();
+    for c in [0_i64, 1, -1, 32766, 32767, 32768, -32767, -32768, -32769, 2147483647, 2147483648, -2147483649, 1 << 40] {
+        for x in [c - 1, c, c + 1] {
+            let name = format!("f{}", text.len());
+            text += &format!(
+                "fn {name}(x: Int) -> [Int] {{\n  var s = 0\n  if x < {c} {{ s = s + 1 }}\n  if x <= {c} {{ s = s + 2 }}\n  \
+                 if x > {c} {{ s = s + 4 }}\n  if x >= {c} {{ s = s + 8 }}\n  if x == {c} {{ s = s + 16 }}\n  \
+                 if x != {c} {{ s = s + 32 }}\n  if {c} < x {{ s = s + 64 }}\n  if {c} == x {{ s = s + 128 }}\n  \
+                 [s, x + {c}, x - {c}, {c} - x, x * {c}]\n}}\nprint({name}({x} + zero))\n"
+            );
+            let bits = [x < c, x <= c, x > c, x >= c, x == c, x != c, c < x, c == x];
+            let s: i64 = bits.iter().enumerate().map(|(k, holds)| i64::from(*holds) << k).sum();
+            let products = x.checked_mul(c).filter(|p| p.abs() < 1 << 62);
+            if products.is_none() {
+                text = text.replace(&format!(", x * {c}]\n}}\nprint({name}("), &format!(", 0]\n}}\nprint({name}("));
+            }
+            expected += &format!("{:?}\n", [s, x + c, x - c, c - x, products.unwrap_or(0)]);
+        }
+    }
+    assert_eq!(printed(&text, &[]), expected);
+}
+
+#[test]
+fn a_call_whose_argument_overflows_says_where() {
+    let text =
+        "fn climb(n: Int) -> Int = if n < 0 { 0 } else { climb(n + 1000) + 1 }\nprint(climb(9223372036854775000))";
+    let mut session = Session::new(Arc::new(MemoryWorld::default()), Options::default());
+    let file = session.load_text("script.borel", text).unwrap();
+    session.bind_data(&[]).unwrap();
+    let failure = session.run(&file).unwrap_err();
+    let said = session.render_failure(&failure, false);
+    assert!(said.contains("integer overflow in `+`") && said.contains("n + 1000"), "{said}");
+}
+
+#[test]
 fn a_paused_run_keeps_what_is_read_after_a_comparison_was_joined_with_its_jump() {
     let text = "model m(n: Int) {\n  var k = 0\n  var s = 0.0\n  while k < n {\n    if k > 1 { s = s + 1.0 }\n    k = k + 1\n  }\n  \
         let xs = [s, s + 1.0]\n  let ys = push(xs, 3.0)\n  b ~ Bernoulli(0.5)\n  observe 1.0 ~ Normal(xs[0], 1)\n  \
