@@ -22,6 +22,8 @@ pub struct Inlining<'a> {
     pub always: &'a [bool],
     /// By function: whether it is worth it where a function is passed to it that is known there.
     pub with_functions: &'a [bool],
+    /// How many levels of a function's calls of itself are replaced by its body.
+    pub own: Option<(FuncId, usize)>,
     /// How many statements a function may gain.
     pub budget: usize,
 }
@@ -43,6 +45,7 @@ pub fn function(
         known: vec![None; function.vars.len()],
         globals: Vec::new(),
         gained: 0,
+        level: 0,
     };
     let body = rewriter.block(function.body.clone());
     (Function { vars: rewriter.vars, body, ..Function::clone(function) }, rewriter.globals)
@@ -59,6 +62,8 @@ struct Rewriter<'a> {
     known: Vec<Option<Rhs>>,
     globals: Vec<Global>,
     gained: usize,
+    /// How many calls of itself the function is in, of those replaced by its body.
+    level: usize,
 }
 
 impl Rewriter<'_> {
@@ -330,7 +335,9 @@ impl Rewriter<'_> {
         let place = func.0 as usize;
         let Some(function) = self.program.funcs.get(place) else { return false };
         let passes_function = || args.iter().any(|a| matches!(self.known_rhs(a), Some(Rhs::Closure(..))));
-        let wanted = inlining.always[place] || (inlining.with_functions[place] && passes_function());
+        let wanted = inlining.always[place]
+            || (inlining.with_functions[place] && passes_function())
+            || inlining.own.is_some_and(|(own, levels)| func == own && self.level < levels);
         if !wanted {
             return false;
         }
@@ -372,7 +379,9 @@ impl Rewriter<'_> {
         for (param, atom) in bound {
             self.bind_atom(span, VarId(param.0 + base), atom, out);
         }
+        self.level += 1;
         let result = self.splice(body, out);
+        self.level -= 1;
         self.bind_atom(span, var, result, out);
     }
 }

@@ -4,7 +4,7 @@ use super::calls::Calls;
 use super::effect::Effects;
 use super::rewrite::{self, Inlining};
 use super::{Context, dead, hoist, share, walk};
-use crate::core::ir::{FuncId, Program};
+use crate::core::ir::{FuncId, Program, Rhs, StmtKind};
 use crate::source::Diagnostic;
 use std::sync::Arc;
 
@@ -16,6 +16,10 @@ const CALLED_ONCE: usize = 200;
 const HIGHER_ORDER: usize = 60;
 /// No function gains more statements than this.
 const BUDGET: usize = 2000;
+/// A function gains at most this many statements from its calls of itself.
+const UNROLLED: usize = 60;
+/// Calls of itself are replaced to this depth.
+const UNROLLED_LEVELS: usize = 3;
 /// What one round reveals, the next can use; there is seldom anything left for a third.
 const ROUNDS: usize = 2;
 
@@ -24,7 +28,40 @@ pub fn run(program: &mut Program, context: &Context) -> Vec<Diagnostic> {
     for _ in 0..ROUNDS {
         round(program, context, &[], SMALL);
     }
+    unroll(program, context);
     Vec::new()
+}
+
+/// Puts the bodies of small deterministic functions in the place of their calls of themselves, so that a recursion makes fewer calls.
+fn unroll(program: &mut Program, context: &Context) {
+    let none = vec![false; program.funcs.len()];
+    for place in 0..program.funcs.len() {
+        let function = &program.funcs[place];
+        let id = FuncId(place as u32);
+        let size = walk::size(&function.body);
+        if function.random || size > SMALL {
+            continue;
+        }
+        let mut calls = 0;
+        walk::every_stmt(&function.body, &mut |stmt| {
+            calls += usize::from(matches!(&stmt.kind, StmtKind::Let(_, Rhs::Call { func, .. }) if *func == id));
+        });
+        // A level has the calls of the one before times the function's own.
+        let (mut levels, mut bodies, mut gained) = (0, calls, 0);
+        while calls > 0 && levels < UNROLLED_LEVELS && gained + bodies * size <= UNROLLED {
+            gained += bodies * size;
+            bodies *= calls;
+            levels += 1;
+        }
+        if levels == 0 {
+            continue;
+        }
+        let inlining = Inlining { always: &none, with_functions: &none, own: Some((id, levels)), budget: UNROLLED };
+        let (mut function, globals) = rewrite::function(program, context, id, Some(inlining));
+        rewrite::compact(&mut function);
+        program.funcs[place] = Arc::new(function);
+        program.globals.extend(globals);
+    }
 }
 
 /// A round in which these functions are inlined up to another size.
@@ -44,7 +81,7 @@ fn round(program: &mut Program, context: &Context, chosen: &[FuncId], chosen_siz
     let mut always = vec![false; count];
     let mut with_functions = vec![false; count];
     let mut rewrite = |program: &mut Program, id: FuncId, acyclic: bool| {
-        let inlining = Inlining { always: &always, with_functions: &with_functions, budget: BUDGET };
+        let inlining = Inlining { always: &always, with_functions: &with_functions, own: None, budget: BUDGET };
         let (function, globals) = rewrite::function(program, context, id, Some(inlining));
         let size = walk::size(&function.body);
         let place = id.0 as usize;

@@ -1,7 +1,7 @@
 //! Scalar operations and straight-line programs of them.
 
 use crate::core::ir;
-use crate::exec::machine::lift;
+use crate::exec::machine::scalar;
 use crate::prim::Body;
 use crate::value::{Fault, Value};
 use std::collections::HashMap;
@@ -137,14 +137,14 @@ impl Op {
             Op::SubR => (real(a) - real(b)).to_bits(),
             Op::MulR => (real(a) * real(b)).to_bits(),
             Op::DivR => (real(a) / real(b)).to_bits(),
-            Op::PowR => lift::power(real(a), real(b)).to_bits(),
-            Op::RemR => lift::remainder(real(a), real(b)).to_bits(),
+            Op::PowR => scalar::power(real(a), real(b)).to_bits(),
+            Op::RemR => scalar::remainder(real(a), real(b)).to_bits(),
             Op::NegR => (-real(a)).to_bits(),
             Op::AddI => int(a).checked_add(int(b))? as u64,
             Op::SubI => int(a).checked_sub(int(b))? as u64,
             Op::MulI => int(a).checked_mul(int(b))? as u64,
-            Op::PowI => lift::integer_power(int(a), int(b)).ok()? as u64,
-            Op::RemI => lift::integer_remainder(int(a), int(b)).ok()? as u64,
+            Op::PowI => scalar::integer_power(int(a), int(b)).ok()? as u64,
+            Op::RemI => scalar::integer_remainder(int(a), int(b)).ok()? as u64,
             Op::NegI => int(a).checked_neg()? as u64,
             Op::EqR => u64::from(real(a) == real(b)),
             Op::NeR => u64::from(real(a) != real(b)),
