@@ -8,7 +8,7 @@ use super::derive::complete_order;
 use super::fold;
 use super::graph::{F, Graph, Id, Op, Reduction};
 use super::lower::lower;
-use crate::exec::machine::lift;
+use crate::exec::machine::scalar;
 use crate::prim::Body;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -46,8 +46,8 @@ pub fn kernel(f: F) -> Result<Kernel, String> {
         F::Mul => Kernel::Mul,
         F::Div => Kernel::Div,
         F::Neg => Kernel::Neg,
-        F::Pow => Kernel::Two(lift::power),
-        F::Rem => Kernel::Two(lift::remainder),
+        F::Pow => Kernel::Two(scalar::power),
+        F::Rem => Kernel::Two(scalar::remainder),
         F::Lt => Kernel::Lt,
         F::Le => Kernel::Le,
         F::Eq => Kernel::Eq,

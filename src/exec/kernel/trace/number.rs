@@ -5,7 +5,7 @@ use super::super::graph::{F, Id, Reduction};
 use super::abs::{Abs, Scalar, Values};
 use super::{Result, Tracer};
 use crate::core::ir::Op;
-use crate::exec::machine::{general, lift};
+use crate::exec::machine::{general, scalar};
 use crate::value::Value;
 use std::rc::Rc;
 
@@ -161,8 +161,8 @@ impl Tracer<'_> {
             (Op::SubR, [Real(a), Real(b)]) => Some(Real(a - b)),
             (Op::MulR, [Real(a), Real(b)]) => Some(Real(a * b)),
             (Op::DivR, [Real(a), Real(b)]) => Some(Real(a / b)),
-            (Op::PowR, [Real(a), Real(b)]) => Some(Real(lift::power(*a, *b))),
-            (Op::RemR, [Real(a), Real(b)]) => Some(Real(lift::remainder(*a, *b))),
+            (Op::PowR, [Real(a), Real(b)]) => Some(Real(scalar::power(*a, *b))),
+            (Op::RemR, [Real(a), Real(b)]) => Some(Real(scalar::remainder(*a, *b))),
             (Op::NegR, [Real(a)]) => Some(Real(-a)),
             (Op::AddI | Op::SubI | Op::MulI, [Int(a), Int(b)]) => {
                 let result = match op {
@@ -176,8 +176,8 @@ impl Tracer<'_> {
                 int(result)
             }
             (Op::NegI, [Int(a)]) => int(a.checked_neg()),
-            (Op::PowI, [Int(a), Int(b)]) => int(lift::integer_power(*a, *b).ok()),
-            (Op::RemI, [Int(a), Int(b)]) => int(lift::integer_remainder(*a, *b).ok()),
+            (Op::PowI, [Int(a), Int(b)]) => int(scalar::integer_power(*a, *b).ok()),
+            (Op::RemI, [Int(a), Int(b)]) => int(scalar::integer_remainder(*a, *b).ok()),
             (Op::EqR, [Real(a), Real(b)]) => Some(Bool(a == b)),
             (Op::NeR, [Real(a), Real(b)]) => Some(Bool(a != b)),
             (Op::LtR, [Real(a), Real(b)]) => Some(Bool(a < b)),
