@@ -133,6 +133,35 @@ fn constants_of_any_size_are_operands() {
 }
 
 #[test]
+fn a_sum_may_be_compared_at_once() {
+    // On both sides of what fits into one instruction.
+    let mut text = String::from("var zero = 0\n");
+    let mut expected = String::new();
+    for c in [1_i64, -1, 127, 128, -128, -129] {
+        for bound in [2_i64, -1, 32766, 32767, 32768, -32768, -32769] {
+            let name = format!("f{}", text.len());
+            text += &format!(
+                "fn {name}(x: Int) -> [Int] {{\n  let y = x + ({c})\n  let s = if y < {bound} {{ 1 }} else {{ 0 }}\n  \
+                 let z = x - ({c})\n  let t = if z <= {bound} {{ y }} else {{ z }}\n  [s, t, y, z]\n}}\n"
+            );
+            for x in [bound - c - 1, bound - c, bound - c + 1, bound + c, bound + c + 1] {
+                text += &format!("print({name}({x} + zero))\n");
+                let (y, z) = (x + c, x - c);
+                expected += &format!("{:?}\n", [i64::from(y < bound), if z <= bound { y } else { z }, y, z]);
+            }
+        }
+    }
+    assert_eq!(printed(&text, &[]), expected);
+    let text = "fn next(x: Int) -> Int {\n  let y = x + 1\n  if y < 2 { y } else { next(y) }\n}\nprint(next(9223372036854775000))";
+    let mut session = Session::new(Arc::new(MemoryWorld::default()), Options::default());
+    let file = session.load_text("script.borel", text).unwrap();
+    session.bind_data(&[]).unwrap();
+    let failure = session.run(&file).unwrap_err();
+    let said = session.render_failure(&failure, false);
+    assert!(said.contains("integer overflow in `+`") && said.contains("x + 1"), "{said}");
+}
+
+#[test]
 fn a_call_whose_argument_overflows_says_where() {
     let text =
         "fn climb(n: Int) -> Int = if n < 0 { 0 } else { climb(n + 1000) + 1 }\nprint(climb(9223372036854775000))";

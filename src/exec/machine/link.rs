@@ -35,6 +35,8 @@ struct Linker<'a> {
     joined: Vec<usize>,
     /// Packed jumps whose targets are still places in the function.
     jumps: Vec<usize>,
+    /// Packed jumps by a distance that is not known yet, and the places in the function where they lead.
+    skips: Vec<(usize, u32)>,
 }
 
 impl<'a> Linker<'a> {
@@ -60,6 +62,7 @@ impl<'a> Linker<'a> {
             places: Vec::with_capacity(func.code.len() + 1),
             joined: Vec::new(),
             jumps: Vec::new(),
+            skips: Vec::new(),
         };
         while this.at < func.code.len() {
             this.places.push(this.text.ops.len() as u32);
@@ -68,7 +71,15 @@ impl<'a> Linker<'a> {
         }
         this.places.push(this.text.ops.len() as u32);
         this.single();
-        let Linker { jumps, places, wanted, .. } = this;
+        let Linker { jumps, skips, places, wanted, .. } = this;
+        for (at, to) in skips {
+            let distance = (places[to as usize] as usize).checked_sub(at + 1).and_then(|n| u16::try_from(n).ok());
+            match (&mut text.ops[at], distance) {
+                (Op::SumUnlessLt { skip, .. }, Some(distance)) => *skip = distance,
+                // Too far: the two instructions that come next do it.
+                (op, _) => *op = Op::Jump { to: at as u32 + 1 },
+            }
+        }
         for at in jumps {
             match &mut text.ops[at] {
                 Op::MovJump { to, .. }
@@ -264,7 +275,17 @@ impl<'a> Linker<'a> {
         self.binary(d, a, b, |d, a, b| if holds { Op::EqI { d, a, b } } else { Op::NeI { d, a, b } });
     }
 
-    /// A sum or difference with a constant; before a call that alone reads it the two are joined.
+    /// What the sum in `d` is compared with in the next instruction, a jump unless it is less, and where that leads.
+    fn bound_on(&self, d: Num) -> Option<(i16, u32)> {
+        let (bound, to) = match self.next()? {
+            Instr::UnlessLtI { a, b, to } if a == d => (self.value::<i64>(b)?, to),
+            Instr::UnlessLeI { a, b, to } if a == d => (self.value::<i64>(b)?.checked_add(1)?, to),
+            _ => return None,
+        };
+        Some((i16::try_from(bound).ok()?, to))
+    }
+
+    /// A sum or difference with a constant. It is joined with a call that alone reads it, and with a comparison with a constant.
     fn add_value(&mut self, d: Num, a: Num, value: i32, is_sum: bool) {
         if let Some(Instr::Call { call }) = self.next()
             && self.reads[d as usize] == 1
@@ -274,6 +295,12 @@ impl<'a> Linker<'a> {
             && let Ok(signed) = i16::try_from(if is_sum { i64::from(value) } else { -i64::from(value) })
         {
             self.emit(Op::CallSum { a: a as Near, value: signed, target: self.text.targets.len() as u32 });
+        } else if let Some((bound, to)) = self.bound_on(d)
+            && self.is_near(&[a, d])
+            && let Ok(signed) = i8::try_from(if is_sum { i64::from(value) } else { -i64::from(value) })
+        {
+            self.skips.push((self.text.ops.len(), to));
+            self.emit(Op::SumUnlessLt { d: d as Near, a: a as Near, value: signed, bound, skip: 0 });
         }
         self.unary(d, a, |d, a| if is_sum { Op::AddValue { d, a, value } } else { Op::SubValue { d, a, value } });
     }

@@ -75,6 +75,8 @@ pub enum Op {
     UnlessGtValue { a: Near, value: i16, to: u32 },
     UnlessEqValue { a: Near, value: i16, to: u32 },
     UnlessNeValue { a: Near, value: i16, to: u32 },
+    /// Sets `d` to `a + value` and jumps `skip` instructions on unless that is less than `bound`, as the next two instructions do.
+    SumUnlessLt { d: Near, a: Near, value: i8, bound: i16, skip: u16 },
     Next { i: Near, high: Near, to: u32 },
     Again { to: u32 },
     Len { d: Near, a: Obj },

@@ -334,6 +334,13 @@ impl Machine {
                         Op::UnlessGtValue { a, value, to } => jump_unless!(int!(a) > i64::from(value), to),
                         Op::UnlessEqValue { a, value, to } => jump_unless!(int!(a) == i64::from(value), to),
                         Op::UnlessNeValue { a, value, to } => jump_unless!(int!(a) != i64::from(value), to),
+                        Op::SumUnlessLt { d, a, value, bound, skip } => {
+                            // On overflow the sum that comes next says so.
+                            if let Some(sum) = int!(a).checked_add(i64::from(value)) {
+                                nums[d as usize] = sum as u64;
+                                pc += if sum < i64::from(bound) { 2 } else { skip as usize };
+                            }
+                        }
                         Op::Next { i, high, to } => {
                             step!();
                             let next = int!(i).wrapping_add(1);
