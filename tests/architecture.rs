@@ -46,12 +46,6 @@ const IMPORTS: &[(&str, &[&str])] = &[
 /// Lines a file may have.
 const LONGEST: usize = 800;
 
-/// Files that are longer for a reason, and how long they may be.
-const LONGER: &[(&str, usize)] = &[
-    // The interpreter loop is one function, so that its state stays in registers.
-    ("src/exec/machine/run.rs", 1000),
-];
-
 fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) {
     let mut entries: Vec<PathBuf> = std::fs::read_dir(folder)
         .expect("the folder exists")
@@ -175,11 +169,10 @@ fn every_file_says_in_its_first_line_what_it_is() {
 
 #[test]
 fn no_file_is_too_long() {
-    let limit = |path: &str| LONGER.iter().find(|(long, _)| *long == path).map_or(LONGEST, |(_, limit)| *limit);
     let wrong: Vec<String> = files(&["src", "tests"])
         .into_iter()
         .map(|(path, text)| (text.lines().count(), path))
-        .filter(|(lines, path)| *lines > limit(path))
+        .filter(|(lines, _)| *lines > LONGEST)
         .map(|(lines, path)| format!("{path}: {lines} lines"))
         .collect();
     assert!(wrong.is_empty(), "{wrong:?}");

@@ -162,6 +162,58 @@ fn a_sum_may_be_compared_at_once() {
 }
 
 #[test]
+fn recursions_mean_the_same_where_calls_of_themselves_are_replaced() {
+    // Branches on either side, calls that take what other calls gave, a result that is not the last sum, three calls, arrays.
+    let text = "fn trees(n: Int) -> Int = if n > 0 { trees(n - 1) * 3 + trees(n - 2) } else { 3 + n }\n\
+        fn fed(n: Int, k: Int) -> Int = if n < 1 { k } else { let a = fed(n - 1, k + 1); let b = fed(n - 2, a); b - a + n }\n\
+        fn kept(n: Int, k: Int) -> Int = if n < 1 { k } else { let a = kept(n - 1, k); let b = kept(n - 2, a); k }\n\
+        fn three(n: Int) -> Real = if n <= 1 { 0.5 } else { three(n - 1) + three(n - 2) * three(n - 3) }\n\
+        fn deep(xs: [Int], i: Int) -> Int = if i >= len(xs) { 1 } else { xs[i] * deep(xs, i + 1) - deep(xs, i + 2) }\n\
+        var zero = 0\nprint(trees(10 + zero), fed(9 + zero, 1), kept(8, 5 + zero), three(9 + zero), deep([2, 3, 5, 7, 11, 13], zero))";
+    fn trees(n: i64) -> i64 {
+        if n > 0 { trees(n - 1) * 3 + trees(n - 2) } else { 3 + n }
+    }
+    fn fed(n: i64, k: i64) -> i64 {
+        if n < 1 {
+            return k;
+        }
+        let a = fed(n - 1, k + 1);
+        fed(n - 2, a) - a + n
+    }
+    fn deep(xs: &[i64], i: usize) -> i64 {
+        if i >= xs.len() { 1 } else { xs[i] * deep(xs, i + 1) - deep(xs, i + 2) }
+    }
+    fn three(n: i64) -> f64 {
+        if n <= 1 { 0.5 } else { three(n - 1) + three(n - 2) * three(n - 3) }
+    }
+    let expected = format!("{} {} 5 {:?} {}\n", trees(10), fed(9, 1), three(9), deep(&[2, 3, 5, 7, 11, 13], 0));
+    assert_eq!(printed(text, &[]), expected);
+}
+
+#[test]
+fn a_fault_where_a_recursion_ends_has_its_place() {
+    for (text, what, place) in [
+        (
+            "fn t(n: Int) -> Int = if n < 1 { 10 % n } else { t(n - 1) + t(n - 2) }\nprint(t(6))",
+            "remainder of a division by zero",
+            "1:34",
+        ),
+        (
+            "fn e(n: Int) -> Int = if n == 1 { 0 } else { e(n - 1) + e(n - 2) }\nprint(e(-5))",
+            "calls are nested more than 1000000 deep",
+            "1:46",
+        ),
+    ] {
+        let mut session = Session::new(Arc::new(MemoryWorld::default()), Options::default());
+        let file = session.load_text("script.borel", text).unwrap();
+        session.bind_data(&[]).unwrap();
+        let failure = session.run(&file).unwrap_err();
+        let said = session.render_failure(&failure, false);
+        assert!(said.contains(what) && said.contains(place), "{said}");
+    }
+}
+
+#[test]
 fn a_call_whose_argument_overflows_says_where() {
     let text =
         "fn climb(n: Int) -> Int = if n < 0 { 0 } else { climb(n + 1000) + 1 }\nprint(climb(9223372036854775000))";

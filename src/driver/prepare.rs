@@ -235,6 +235,7 @@ fn fold_op(op: Op, args: &[Value]) -> Option<Value> {
 
 fn effect(prim: PrimRef) -> PrimEffect {
     match body_of(prim.row) {
+        Body::Real1(_) if prim.name.as_str() == "real" => PrimEffect::Same,
         Body::Real1(_) | Body::Real2(_) | Body::Real3(_) => PrimEffect::Total,
         Body::Truncate(_) | Body::Int1(_) | Body::Int2(_) | Body::General(_) => PrimEffect::Faults,
         _ => PrimEffect::Acts,

@@ -163,7 +163,7 @@ fn op_effect(op: Op, first: Option<Type>) -> Effect {
 
 fn prim_effect(effect: PrimEffect) -> Effect {
     match effect {
-        PrimEffect::Total => Effect::Cheap,
+        PrimEffect::Same | PrimEffect::Total => Effect::Cheap,
         PrimEffect::Faults => Effect::Faults,
         PrimEffect::Acts => Effect::Acts,
     }

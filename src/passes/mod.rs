@@ -63,6 +63,8 @@ impl Default for Context {
 /// What calling a primitive may do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum PrimEffect {
+    /// Gives its only argument.
+    Same,
     /// Gives a value for all arguments.
     Total,
     /// Gives a value or a fault.

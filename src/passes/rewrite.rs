@@ -4,7 +4,7 @@
 //! never looked through: what they hold depends on when one asks.
 
 use super::walk;
-use super::{Context, fold};
+use super::{Context, PrimEffect, fold};
 use crate::core::ir::{
     Atom, Block, DistUse, FuncId, Function, Global, GlobalId, Program, Rhs, Stmt, StmtKind, Var, VarId,
 };
@@ -22,10 +22,20 @@ pub struct Inlining<'a> {
     pub always: &'a [bool],
     /// By function: whether it is worth it where a function is passed to it that is known there.
     pub with_functions: &'a [bool],
-    /// How many levels of a function's calls of itself are replaced by its body.
-    pub own: Option<(FuncId, usize)>,
+    /// The function's calls of itself that are replaced.
+    pub own: Option<Own<'a>>,
     /// How many statements a function may gain.
     pub budget: usize,
+}
+
+/// How a function's calls of itself are replaced.
+#[derive(Clone, Copy)]
+pub struct Own<'a> {
+    pub func: FuncId,
+    /// To this depth they are replaced by the body.
+    pub levels: usize,
+    /// What replaces those one deeper.
+    pub last: Option<&'a Block>,
 }
 
 /// The rewritten function, and the globals that it needs beyond those of the program.
@@ -287,6 +297,9 @@ impl Rewriter<'_> {
                 fold::op(*op, &self.values(args)?, self.context)?
             }
             Rhs::Prim(prim, args) => {
+                if (self.context.effect)(*prim) == PrimEffect::Same {
+                    return args.first().cloned();
+                }
                 let owned: Vec<Value> = self.values(args)?.into_iter().cloned().collect();
                 (self.context.prim)(*prim, &owned)?
             }
@@ -335,18 +348,25 @@ impl Rewriter<'_> {
         let place = func.0 as usize;
         let Some(function) = self.program.funcs.get(place) else { return false };
         let passes_function = || args.iter().any(|a| matches!(self.known_rhs(a), Some(Rhs::Closure(..))));
+        let deepest = |own: Own| own.levels + usize::from(own.last.is_some());
         let wanted = inlining.always[place]
             || (inlining.with_functions[place] && passes_function())
-            || inlining.own.is_some_and(|(own, levels)| func == own && self.level < levels);
+            || inlining.own.is_some_and(|own| func == own.func && self.level < deepest(own));
         if !wanted {
             return false;
         }
-        let size = walk::size(&function.body);
+        let size = walk::size(self.last(func).unwrap_or(&function.body));
         if self.gained + size > inlining.budget {
             return false;
         }
         self.gained += size;
         true
+    }
+
+    /// What replaces a call of a function in place of its body: a call of itself at the greatest depth.
+    fn last(&self, func: FuncId) -> Option<&Block> {
+        let own = self.inlining?.own?;
+        own.last.filter(|_| func == own.func && self.level == own.levels)
     }
 
     /// Puts the body of a function, with fresh variables, in the place of a call.
@@ -364,10 +384,18 @@ impl Rewriter<'_> {
         self.vars.extend(&function.vars);
         self.subst.resize(self.vars.len(), None);
         self.known.resize(self.vars.len(), None);
-        let mut body = function.body.clone();
+        let last = self.last(func).cloned();
+        let is_last = last.is_some();
+        let mut body = last.unwrap_or_else(|| function.body.clone());
         if !function.user {
             // What goes wrong in the library is shown where the user's program called it.
             walk::every_stmt_mut(&mut body, &mut |stmt| stmt.span = span);
+        } else if is_last {
+            walk::every_stmt_mut(&mut body, &mut |stmt| {
+                if matches!(&stmt.kind, StmtKind::Let(_, Rhs::Call { func: called, .. }) if *called == func) {
+                    stmt.span = span;
+                }
+            });
         }
         walk::every_target_mut(&mut body, &mut |target, _| target.0 += base);
         walk::every_atom_mut(&mut body, &mut |atom| {

@@ -2,9 +2,9 @@
 
 use super::calls::Calls;
 use super::effect::Effects;
-use super::rewrite::{self, Inlining};
+use super::rewrite::{self, Inlining, Own};
 use super::{Context, dead, hoist, share, walk};
-use crate::core::ir::{FuncId, Program, Rhs, StmtKind};
+use crate::core::ir::{Atom, Block, FuncId, Function, Program, Rhs, Stmt, StmtKind, VarId};
 use crate::source::Diagnostic;
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ const HIGHER_ORDER: usize = 60;
 /// No function gains more statements than this.
 const BUDGET: usize = 2000;
 /// A function gains at most this many statements from its calls of itself.
-const UNROLLED: usize = 60;
+const UNROLLED: usize = 80;
 /// Calls of itself are replaced to this depth.
 const UNROLLED_LEVELS: usize = 3;
 /// What one round reveals, the next can use; there is seldom anything left for a third.
@@ -37,18 +37,18 @@ fn unroll(program: &mut Program, context: &Context) {
     let none = vec![false; program.funcs.len()];
     for place in 0..program.funcs.len() {
         let function = &program.funcs[place];
-        let id = FuncId(place as u32);
+        let func = FuncId(place as u32);
         let size = walk::size(&function.body);
         if function.random || size > SMALL {
             continue;
         }
-        let mut calls = 0;
-        walk::every_stmt(&function.body, &mut |stmt| {
-            calls += usize::from(matches!(&stmt.kind, StmtKind::Let(_, Rhs::Call { func, .. }) if *func == id));
-        });
+        let calls = own_calls(&function.body, func);
+        // A tree of calls has more leaves than other nodes.
+        let last = if calls > 1 { ending(function, func) } else { None };
+        let last_size = last.as_ref().map_or(0, walk::size);
         // A level has the calls of the one before times the function's own.
         let (mut levels, mut bodies, mut gained) = (0, calls, 0);
-        while calls > 0 && levels < UNROLLED_LEVELS && gained + bodies * size <= UNROLLED {
+        while calls > 0 && levels < UNROLLED_LEVELS && gained + bodies * (size + calls * last_size) <= UNROLLED {
             gained += bodies * size;
             bodies *= calls;
             levels += 1;
@@ -56,12 +56,47 @@ fn unroll(program: &mut Program, context: &Context) {
         if levels == 0 {
             continue;
         }
-        let inlining = Inlining { always: &none, with_functions: &none, own: Some((id, levels)), budget: UNROLLED };
-        let (mut function, globals) = rewrite::function(program, context, id, Some(inlining));
+        let own = Own { func, levels, last: last.as_ref() };
+        let inlining = Inlining { always: &none, with_functions: &none, own: Some(own), budget: UNROLLED };
+        let (mut function, globals) = rewrite::function(program, context, func, Some(inlining));
         rewrite::compact(&mut function);
         program.funcs[place] = Arc::new(function);
         program.globals.extend(globals);
     }
+}
+
+/// How often a function calls itself.
+fn own_calls(body: &Block, own: FuncId) -> usize {
+    let mut calls = 0;
+    walk::every_stmt(body, &mut |stmt| {
+        calls += usize::from(matches!(&stmt.kind, StmtKind::Let(_, Rhs::Call { func, .. }) if *func == own));
+    });
+    calls
+}
+
+/// The body of a function that ends in a choice between a branch without calls of itself and one with them, the latter replaced by a
+/// call of the function: what stands for a call that may end at once.
+fn ending(function: &Function, own: FuncId) -> Option<Block> {
+    let mut body = function.body.clone();
+    let Some(Stmt { span, kind: StmtKind::Let(chosen, Rhs::If(_, yes, no)) }) = body.stmts.last_mut() else {
+        return None;
+    };
+    let again = match (own_calls(yes, own), own_calls(no, own)) {
+        (0, 1..) => no,
+        (1.., 0) => yes,
+        _ => return None,
+    };
+    let Atom::Var(var) = again.result else { return None };
+    let binds = |stmt: &Stmt| matches!(&stmt.kind, StmtKind::Let(bound, _) if *bound == var);
+    if body.result != Atom::Var(*chosen) || !again.stmts.iter().any(binds) {
+        return None;
+    }
+    let args = function.params.iter().map(|param| Atom::Var(*param)).collect();
+    let call = Rhs::Call { func: own, args, site: None, path: Vec::new() };
+    again.stmts = vec![Stmt { span: *span, kind: StmtKind::Let(var, call) }];
+    let mutable = |var: &VarId| function.vars[var.0 as usize].mutable;
+    let is_plain = function.captures.is_empty() && !function.params.iter().any(mutable) && !mutable(&var);
+    (is_plain && own_calls(&body, own) == 1).then_some(body)
 }
 
 /// A round in which these functions are inlined up to another size.

@@ -74,11 +74,17 @@ impl<'a> Linker<'a> {
         let Linker { jumps, skips, places, wanted, .. } = this;
         for (at, to) in skips {
             let distance = (places[to as usize] as usize).checked_sub(at + 1).and_then(|n| u16::try_from(n).ok());
-            match (&mut text.ops[at], distance) {
-                (Op::SumUnlessLt { skip, .. }, Some(distance)) => *skip = distance,
+            let moves = matches!(text.ops.get(at + 3), Some(Op::MovJump { .. }));
+            text.ops[at] = match (text.ops[at], distance) {
+                (Op::SumUnlessLt { d, a, value, bound, .. }, Some(skip)) if moves => {
+                    Op::SumMoveUnlessLt { d, a, value, bound, skip }
+                }
+                (Op::SumUnlessLt { d, a, value, bound, .. }, Some(skip)) => {
+                    Op::SumUnlessLt { d, a, value, bound, skip }
+                }
                 // Too far: the two instructions that come next do it.
-                (op, _) => *op = Op::Jump { to: at as u32 + 1 },
-            }
+                _ => Op::Jump { to: at as u32 + 1 },
+            };
         }
         for at in jumps {
             match &mut text.ops[at] {

@@ -77,6 +77,8 @@ pub enum Op {
     UnlessNeValue { a: Near, value: i16, to: u32 },
     /// Sets `d` to `a + value` and jumps `skip` instructions on unless that is less than `bound`, as the next two instructions do.
     SumUnlessLt { d: Near, a: Near, value: i8, bound: i16, skip: u16 },
+    /// As [`Op::SumUnlessLt`], and what comes after the next two instructions is a [`Op::MovJump`], which is done as well.
+    SumMoveUnlessLt { d: Near, a: Near, value: i8, bound: i16, skip: u16 },
     Next { i: Near, high: Near, to: u32 },
     Again { to: u32 },
     Len { d: Near, a: Obj },

@@ -224,22 +224,22 @@ impl Machine {
                     }};
                 }
                 macro_rules! call {
-                ($target:expr $(, $value:expr)*) => {{
-                    step!();
-                    let values: [u64; _] = [$($value),*];
-                    let target = &text.targets[$target as usize];
-                    let Some(caller) = self.frames.last_mut() else { return Err(no_caller()) };
-                    caller.pc = pc as u32;
-                    let (address, sampler) = (caller.address, caller.sampler);
-                    place = Place { func: target.func, base: self.num_top, obj_base: self.obj_top };
-                    self.enter(text, target.func, target.entry, target.d, address, sampler, false)?;
-                    for (register, value) in window(&mut self.nums, place.base).iter_mut().zip(values) {
+                    ($target:expr $(, $value:expr)*) => {{
+                        step!();
+                        let values: [u64; _] = [$($value),*];
+                        let target = &text.targets[$target as usize];
+                        let Some(caller) = self.frames.last_mut() else { return Err(no_caller()) };
+                        caller.pc = pc as u32;
+                        let (address, sampler) = (caller.address, caller.sampler);
+                        place = Place { func: target.func, base: self.num_top, obj_base: self.obj_top };
+                        self.enter(text, target.func, target.entry, target.d, address, sampler, false)?;
+                        for (register, value) in window(&mut self.nums, place.base).iter_mut().zip(values) {
                             *register = value;
                         }
-                    pc = target.entry.pc as usize;
-                    continue 'window;
-                }};
-            }
+                        pc = target.entry.pc as usize;
+                        continue 'window;
+                    }};
+                }
                 macro_rules! return_number {
                     ($bits:expr) => {{
                         let bits = $bits;
@@ -273,9 +273,9 @@ impl Machine {
                 }
 
                 loop {
-                    let op = ops[pc];
+                    let op = &ops[pc];
                     pc += 1;
-                    match op {
+                    match *op {
                         Op::MovN { d, a } => nums[d as usize] = nums[a as usize],
                         Op::MovJump { d, a, to } => {
                             nums[d as usize] = nums[a as usize];
@@ -339,6 +339,17 @@ impl Machine {
                             if let Some(sum) = int!(a).checked_add(i64::from(value)) {
                                 nums[d as usize] = sum as u64;
                                 pc += if sum < i64::from(bound) { 2 } else { skip as usize };
+                            }
+                        }
+                        Op::SumMoveUnlessLt { d, a, value, bound, skip } => {
+                            if let Some(sum) = int!(a).checked_add(i64::from(value)) {
+                                nums[d as usize] = sum as u64;
+                                if sum >= i64::from(bound) {
+                                    pc += skip as usize;
+                                } else if let Some(&Op::MovJump { d, a, to }) = ops.get(pc + 2) {
+                                    nums[d as usize] = nums[a as usize];
+                                    pc = to as usize;
+                                }
                             }
                         }
                         Op::Next { i, high, to } => {
