@@ -299,8 +299,8 @@ fn densities_integrate_to_the_cdf_and_quantiles_invert_it() {
         let probabilities: Vec<f64> = odds.iter().map(|l| 1.0 / (1.0 + (-l).exp())).collect();
         let (nodes, weights): (Vec<f64>, Vec<f64>) = LEGENDRE.iter().copied().unzip();
         for (name, cases) in reference() {
-            // A censored distribution has no density, those of finite support have steps, a mixture offers no quantiles.
-            if discrete(&cases) || matches!(name.as_str(), "Censored" | "Empirical" | "Choice" | "Dirac" | "Mixture") {
+            // A censored distribution has no density, those of finite support have steps.
+            if discrete(&cases) || matches!(name.as_str(), "Censored" | "Empirical" | "Choice" | "Dirac") {
                 continue;
             }
             for args in univariate(&cases) {

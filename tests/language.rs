@@ -233,3 +233,18 @@ fn a_paused_run_keeps_what_is_read_after_a_comparison_was_joined_with_its_jump()
         print(sort([d[0] + d[1] + d[2] for d in draws(enumerate(() => m(4)))]))";
     assert_eq!(printed(text, &[]), "[6.0, 7.0]\n");
 }
+
+#[test]
+fn parts_of_tuples_and_records_widen_to_what_their_place_wants() {
+    let text = "\
+fn pair(x: Int) -> (Int, Int) { (x, x + 1) }
+fn sum_of(p: (Real, Real)) -> Real { let (a, b) = p; a / 2 + b }
+type Point = {x: Real, y: [Real]}
+fn point(n: Int) = {x: n, y: [n, n]}
+fn norm(p: Point) -> Real = p.x + sum(p.y) / 4
+fn nested(ps: [(Int, {k: Int})]) -> [(Real, {k: Real})] = ps
+fn either(c: Bool, n: Int) = if c { (n, 0.5) } else { (0.25, n) }
+print(sum_of(pair(3)), norm(point(2)), nested([(1, {k: 2})]), either(true, 2), either(false, 2))
+";
+    assert_eq!(printed(text, &[]), "5.5 3.0 [(1.0, {k: 2.0})] (2.0, 0.5) (0.25, 2.0)\n");
+}

@@ -83,9 +83,35 @@ impl Body<'_> {
                 })?;
                 Ok(self.emit_let(to, span, Rhs::Build { len, var, body }))
             }
+            (TypeKind::Tuple(_), TypeKind::Tuple(to_parts)) => {
+                let to_parts: Vec<Type> = to_parts.to_vec();
+                let parts = self.coerce_parts(&atom, from, &to_parts, span)?;
+                Ok(self.emit_let(to, span, Rhs::Tuple(parts)))
+            }
+            (TypeKind::Record(_), TypeKind::Record(fields)) => {
+                let to_parts: Vec<Type> = fields.iter().map(|field| field.1).collect();
+                let parts = self.coerce_parts(&atom, from, &to_parts, span)?;
+                Ok(self.emit_let(to, span, Rhs::Record(parts)))
+            }
             // Function types differ in their effect only.
             _ => Ok(atom),
         }
+    }
+
+    /// The parts of a tuple or record, each converted to the type that its place wants.
+    fn coerce_parts(&mut self, atom: &Atom, from: Type, to: &[Type], span: Span) -> Lowered<Vec<Atom>> {
+        let from: Vec<Type> = match from.kind() {
+            TypeKind::Tuple(parts) => parts.to_vec(),
+            TypeKind::Record(fields) => fields.iter().map(|field| field.1).collect(),
+            _ => Vec::new(),
+        };
+        let parts = from.into_iter().zip(to).enumerate();
+        parts
+            .map(|(i, (from, to))| {
+                let part = self.emit_let(from, span, Rhs::Field(atom.clone(), i as u32));
+                self.coerce(part, *to, span)
+            })
+            .collect()
     }
 
     /// Widens integers so that the atom's scalars are real.

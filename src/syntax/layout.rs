@@ -163,6 +163,9 @@ struct Scanner<'a> {
 
 const ITEM_WORDS: [&str; 9] = ["data", "let", "fn", "model", "dist", "type", "import", "test", "observe"];
 
+/// The words that begin a statement and nothing else, so that no operator before them takes them in.
+const STATEMENT_WORDS: [&str; 6] = ["assert", "let", "observe", "return", "var", "while"];
+
 impl<'a> Scanner<'a> {
     fn new(text: &'a str, margin: bool) -> Scanner<'a> {
         Scanner {
@@ -270,7 +273,11 @@ impl<'a> Scanner<'a> {
                 b"else" => self.out[self.last_start] == b'}',
                 _ => false,
             };
-            if !inside && !joins && self.last != Last::Start && !self.continues() {
+            let cut = match self.levels.len() {
+                1 => margin && self.begins_item(text),
+                _ => self.last != Last::Opener && STATEMENT_WORDS.iter().any(|word| word.as_bytes() == text),
+            };
+            if !inside && !joins && self.last != Last::Start && (cut || !self.continues()) {
                 self.out[newline] = b'\n';
                 self.separator();
             }
@@ -284,6 +291,13 @@ impl<'a> Scanner<'a> {
     fn starts_item(&self, word: &[u8]) -> bool {
         let spaced = self.bytes.get(self.at + word.len()).is_some_and(|byte| matches!(byte, b' ' | b'\t'));
         spaced && ITEM_WORDS.iter().any(|item| item.as_bytes() == word)
+    }
+
+    /// Whether a word can only be the first of an item: another word or a text follows it.
+    fn begins_item(&self, word: &[u8]) -> bool {
+        let rest = &self.bytes[self.at + word.len()..];
+        let next = rest.iter().find(|byte| !matches!(byte, b' ' | b'\t'));
+        self.starts_item(word) && next.is_some_and(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'"'))
     }
 
     /// Whether a newline after the last token ends nothing.

@@ -55,6 +55,18 @@ pub(crate) fn assigns_unknown(span: Span, name: Name, suggestion: Option<String>
     }
 }
 
+/// `x[i] = …` or `x[i] ~ …` where no `x` was declared.
+pub(crate) fn writes_unknown(span: Span, name: Name, suggestion: Option<String>, indexed: bool) -> Diagnostic {
+    let error = Diagnostic::error(span, format!("unknown name `{name}`"));
+    match suggestion {
+        Some(found) => error.hint(format!("did you mean `{found}`?")),
+        None if indexed => {
+            error.hint(format!("an array that is filled by element is declared before, as in `var {name} = zeros(n)`"))
+        }
+        None => error,
+    }
+}
+
 pub(crate) fn unknown_type(name: Ident, suggestion: Option<String>) -> Diagnostic {
     let error = Diagnostic::error(name.span, format!("unknown type `{}`", name.name));
     match suggestion {

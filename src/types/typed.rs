@@ -21,7 +21,7 @@ pub struct Typed {
     /// The type of each expression before its coercion.
     pub types: HashMap<ExprId, Type>,
     /// Where the context wants another type than the expression has: to what it is converted. Only these occur:
-    /// `Int` to `Real` (within arrays too), `[[Real]]` or `[[Int]]` to `Matrix` where a matrix is expected and back,
+    /// `Int` to `Real` (within arrays, tuples and records too), `[[Real]]` or `[[Int]]` to `Matrix` where a matrix is expected and back,
     /// `[Dist<a>]` to `Dist<[a]>`, `Posterior<a>` to `Dist<a>`; and, only of the distribution of an `observe`, `Dist<a>` to
     /// `Dist<[a]>` (or deeper): each element of the observed array has the distribution `Dist<a>`.
     pub coercions: HashMap<ExprId, Type>,

@@ -1,7 +1,7 @@
 //! When two types agree, when one converts to another, and what two have in common.
 
 use super::table::{Eff, Mismatch, Node, Table, Ty};
-use crate::source::Span;
+use crate::source::{Name, Span};
 
 impl Table {
     /// Makes two types the same.
@@ -109,6 +109,12 @@ impl Table {
         match (self.node(from).clone(), self.node(to).clone()) {
             (Node::Int | Node::Counter, Node::Real) => Ok(()),
             (Node::Array(a), Node::Array(b)) => self.coerce(a, b, span),
+            (Node::Tuple(x), Node::Tuple(y)) if x.len() == y.len() => {
+                x.iter().zip(y.iter()).try_for_each(|(x, y)| self.coerce(*x, *y, span))
+            }
+            (Node::Record(x), Node::Record(y)) if same_names(&x, &y) => {
+                x.iter().zip(y.iter()).try_for_each(|(x, y)| self.coerce(x.1, y.1, span))
+            }
             (Node::Array(row), Node::Matrix) => match self.node(row).clone() {
                 Node::Array(x) => self.coerce(x, Ty::REAL, span),
                 _ => {
@@ -151,7 +157,8 @@ impl Table {
         }
     }
 
-    /// The type that values of both types convert to: `Int` and `Real` have `Real` in common, within arrays too.
+    /// The type that values of both types convert to: `Int` and `Real` have `Real` in common, within arrays, tuples and
+    /// records too.
     pub fn join(&mut self, a: Ty, b: Ty, span: Span) -> Result<Ty, Mismatch> {
         let (a, b) = (self.root(a), self.root(b));
         match (self.node(a).clone(), self.node(b).clone()) {
@@ -159,6 +166,15 @@ impl Table {
             (Node::Array(x), Node::Array(y)) => {
                 let element = self.join(x, y, span)?;
                 Ok(if self.root(element) == self.root(x) { a } else { self.array(element) })
+            }
+            (Node::Tuple(x), Node::Tuple(y)) if x.len() == y.len() => {
+                let parts: Result<_, _> = x.iter().zip(y.iter()).map(|(x, y)| self.join(*x, *y, span)).collect();
+                Ok(self.add(Node::Tuple(parts?)))
+            }
+            (Node::Record(x), Node::Record(y)) if same_names(&x, &y) => {
+                let fields = x.iter().zip(y.iter());
+                let fields: Result<_, _> = fields.map(|(x, y)| Ok((x.0.clone(), self.join(x.1, y.1, span)?))).collect();
+                Ok(self.add(Node::Record(fields?)))
             }
             (Node::Matrix, Node::Array(_)) => self.coerce(b, a, span).map(|()| a),
             (Node::Array(_), Node::Matrix) => self.coerce(a, b, span).map(|()| b),
@@ -176,4 +192,9 @@ impl Table {
             _ => self.unify(a, b).map(|()| a),
         }
     }
+}
+
+/// Whether two records have the same names in the same order.
+fn same_names(x: &[(Name, Ty)], y: &[(Name, Ty)]) -> bool {
+    x.len() == y.len() && x.iter().zip(y).all(|(x, y)| x.0 == y.0)
 }

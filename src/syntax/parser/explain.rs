@@ -51,6 +51,8 @@ pub(super) struct Failure<'t> {
     pub expected: BTreeSet<String>,
     /// The rules that it tried.
     pub rules: BTreeSet<Rule>,
+    /// The operator at the end of an earlier line that made the line of the token that does not fit its right side.
+    pub joined: Option<Token<'t>>,
     /// What follows the item in the file.
     pub follows: &'t str,
     /// Where the item ends.
@@ -179,8 +181,22 @@ fn fail<'t>(rule: Rule, file: FileId, text: &str, layout: &'t Layout, chunk: &Ch
     if ends_line(found) {
         tokens.insert(found, Token { text: "\n", start: tokens[found - 1].end() });
     }
+    let joined = joined(text, &tokens, found);
     let follows = layout.text[chunk.range.end..].trim_start();
-    Some(Failure { file, tokens, found, expected, rules, follows, end: chunk.range.end })
+    Some(Failure { file, tokens, found, expected, rules, joined, follows, end: chunk.range.end })
+}
+
+/// The operator at the end of the line before that of a token, if the newline between them ended nothing.
+fn joined<'t>(text: &str, tokens: &[Token<'t>], found: usize) -> Option<Token<'t>> {
+    let mut next = tokens.get(found)?;
+    for token in tokens[..found].iter().rev() {
+        if text.get(token.end()..next.start)?.contains('\n') {
+            let operator = !token.ends_operand() && !matches!(token.text, "\n" | ";" | "(" | "[" | "{" | ",");
+            return operator.then_some(*token);
+        }
+        next = token;
+    }
+    None
 }
 
 /// Why an item did not parse.
@@ -189,7 +205,19 @@ pub(super) fn failure(rule: Rule, file: FileId, text: &str, layout: &Layout, chu
         let span = Span::new(file, chunk.range.start, chunk.range.end);
         return Diagnostic::error(span, "this could not be read").hint("split it into smaller parts");
     };
-    hints::habit(&failure).unwrap_or_else(|| failure.plain())
+    let error = hints::habit(&failure).unwrap_or_else(|| failure.plain());
+    match failure.joined {
+        Some(operator) if error.hints.is_empty() => {
+            let text = operator.text;
+            error
+                .also(
+                    failure.span(operator),
+                    format!("`{text}` at the end of a line takes what follows for its right side"),
+                )
+                .hint(format!("write the right side of `{text}`, or remove it"))
+        }
+        _ => error,
+    }
 }
 
 impl<'t> Failure<'t> {

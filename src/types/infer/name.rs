@@ -176,12 +176,17 @@ impl Infer<'_> {
     }
 
     pub fn unknown_name(&mut self, span: Span, name: Name) {
+        let suggestion = self.suggestion(name);
+        let diagnostic = error::unknown_name(span, name, suggestion, domain::member(name.as_str()).is_some());
+        self.report(diagnostic);
+    }
+
+    /// The visible name that is meant by an unknown one, most likely.
+    pub fn suggestion(&self, name: Name) -> Option<String> {
         // Of equally near names the innermost is meant.
         let mut visible: Vec<&'static str> = self.local_names().collect();
         visible.extend(self.env.visible(self.scope));
-        let suggestion = crate::types::suggest::name(name.as_str(), &visible);
-        let diagnostic = error::unknown_name(span, name, suggestion, domain::member(name.as_str()).is_some());
-        self.report(diagnostic);
+        crate::types::suggest::name(name.as_str(), &visible)
     }
 
     /// The module that an expression names, for `p.f`.

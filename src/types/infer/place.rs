@@ -95,7 +95,9 @@ impl Infer<'_> {
                 (ty, None)
             }
             Meaning::Unknown => {
-                self.unknown_name(span, name);
+                let suggestion = self.suggestion(name);
+                let indexed = matches!(target.steps.first(), Some(PlaceStep::Index(_)));
+                self.report(error::writes_unknown(span, name, suggestion, indexed));
                 (Ty::ERROR, None)
             }
             _ => {
