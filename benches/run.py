@@ -277,6 +277,23 @@ def series(bench, length):
     return path
 
 
+def particle_gibbs(bench):
+    """Rows of particle Gibbs: sweeps of 16 particles through 200 observations."""
+    for method, words in ("pgibbs", "particle Gibbs"), ("pgas", "with ancestor sampling"):
+
+        def sweeps(method=method):
+            options = ("--particles", 16, "--draws", 101, "--warmup", 0, "--chains", 1, "--threads", 1, "--lenient")
+            ran = child(borel("state_space", "--data", series(bench, 200), "--method", method, *options))
+            answer = ran.json()["variables"]["last"]
+            # The last state given the series is near its last observation; the first sweeps are not of the posterior yet.
+            if not abs(answer["mean"] - json.loads(series(bench, 200).read_text())["y"][-1]) < 1.5:
+                raise Failed(f"the mean of the last state is {answer['mean']}")
+            return ran.cpu
+
+        name = f"3b {words}, 16 particles, T = 200, 100 sweeps"
+        bench.row(name, sweeps, None, "ms CPU", 1e3, 200 if method == "pgibbs" else None)
+
+
 def memory(bench):
     """Peak memory of the filter as particles and steps grow."""
     if bench.only and not "4 SMC memory".startswith(bench.only):
@@ -470,7 +487,7 @@ def main():
         print(f"{os.cpu_count()} cores, {processor()}; load at the start {os.getloadavg()[0]:.1f}; ", end="")
         print(f"Python {sys.version.split()[0]}; WebPPL {'installed' if bench.webppl else MISSING}; repeats: {arguments.repeats}.\n")
         print("| workload | ours | peer | peer / ours | target | |\n|---|---|---|---|---|---|", flush=True)
-        for workload in (single_site, chain_growth, particle_filter, hidden_markov, memory, calls, front_end, threads):
+        for workload in (single_site, chain_growth, particle_filter, hidden_markov, particle_gibbs, memory, calls, front_end, threads):
             workload(bench)
         print(f"\nLoad at the end {os.getloadavg()[0]:.1f}.")
         for note in bench.notes:

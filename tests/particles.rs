@@ -211,7 +211,8 @@ fn with_half() ~> (Int, Int) {
 fn exchanged() ~> (Int, Int) {
   let (a, b) = (trace(pair), trace(pair))
   factor(0.5 * log_likelihood(a) + log_likelihood(b))
-  value_of(exchange([at_temperature(a, 0.5), b], single_site(), 1)[1])
+  let (next, share) = exchange([at_temperature(a, 0.5), b], single_site(), 1)
+  value_of(next[1])
 }
 keeps(\"exchange\", with_half, exchanged)";
     all_true(&format!("{MODELS}{body}"));
@@ -387,6 +388,82 @@ model rare {
 print(prob(pimh(rare, particles = 5, draws = 20, warmup = 5), x => x) > 0.999999)
 print(prob(pgibbs(rare, particles = 5, draws = 20, warmup = 5), x => x) > 0.999999)
 print(prob(pgas(rare, particles = 5, draws = 20, warmup = 5), x => x) > 0.999999)";
+    all_true(body);
+}
+
+#[test]
+fn filters_of_runs_that_meet_fewer_weights_keep_the_measure() {
+    // Recursion and loops of random length, in which a run that ends early waits for the others at the weight that all meet.
+    let body = "
+fn deeper(n: Int) ~> Int {
+  go ~ Bernoulli(0.4)
+  if go == 1 && n < 2 {
+    factor(log(0.5 + n))
+    1 + deeper(n + 1)
+  } else {
+    0
+  }
+}
+model recursive {
+  let k = deeper(0)
+  factor(log(1.0 + k))
+  return k
+}
+model whiling {
+  var n = 0
+  var on = true
+  while on && n < 2 {
+    go ~ Bernoulli(0.4)
+    if go == 1 { factor(log(0.5 + n)) }
+    on = go == 1
+    n = n + 1
+  }
+  factor(log(1.0 + n))
+  return n
+}
+model refusing {
+  var n = 0
+  while n < 2 && flip(0.5) {
+    condition(flip(0.6))
+    n = n + 1
+  }
+  return n
+}
+fn keeps(name: String, m: () ~> a) {
+  for scheme in schemes {
+    for threshold in [0.7, 1.0] {
+      print(name, scheme, threshold, measure_eq(enumerate(m), enumerate(() => collapse(smc(m, 2, scheme, threshold)))))
+    }
+  }
+  print(name, \"apf\", measure_eq(enumerate(m), enumerate(() => collapse(apf(m, 2)))))
+  print(name, \"pgas\", invariant(m, 2, systematic, 1.0, true))
+}
+keeps(\"recursive\", recursive)
+keeps(\"whiling\", whiling)
+keeps(\"refusing\", refusing)
+keeps(\"evidence1\", evidence1)
+keeps(\"evidence2\", evidence2)
+print(\"alive\", measure_eq(enumerate(recursive), enumerate(() => collapse(alive(recursive, 1)))))
+print(\"alive\", measure_eq(enumerate(whiling), enumerate(() => collapse(alive(whiling, 1)))))";
+    all_true(&format!("{MODELS}{body}"));
+}
+
+#[test]
+fn particles_that_are_ahead_wait() {
+    // Two kinds of run: one meets the weight 7 in a branch, then both meet the last one, at which they are compared.
+    let body = "
+model m {
+  long ~ Flip(0.5)
+  if long { factor(7.0) }
+  factor(1.0)
+  return long
+}
+let first = advance(spawn(m, 40))
+let second = advance(first)
+print(\"after one\", all(log_weights(first), w => w == 0.0 || w == 7.0) && any(log_weights(first), w => w == 0.0))
+print(\"after two\", all(log_weights(second), w => w == 1.0 || w == 8.0))
+print(\"running\", running(first) && !running(advance(second)))
+print(\"the same\", log_evidence(advance(second)) == log_evidence(second))";
     all_true(body);
 }
 

@@ -231,6 +231,10 @@ impl Run {
                     text.push('\n');
                     text.push_str(&table);
                     text.push_str(&evidence(posterior));
+                    let course = posterior.course();
+                    if !course.is_empty() {
+                        text.push_str(&format!("\n{course}"));
+                    }
                     for warning in &report.warnings {
                         text.push_str(&format!("\nwarning: {}\n", warning.text()));
                         if !warning.advice().is_empty() {

@@ -1,6 +1,6 @@
 //! `borel explain`: the plan of a model in words, and its program after any pass.
 
-use super::{Failure, File, ModelInfo, Session, plan, prepare};
+use super::{Failure, File, ModelInfo, Session, alignment, plan, prepare};
 use crate::core::ir::SiteKind;
 use crate::core::print;
 use crate::exec::view::density::DensityView;
@@ -75,7 +75,24 @@ impl Session {
         }
         out.push_str("  traced    choices have addresses: mh\n");
         match (&plan.improper, plan.unconditioned) {
-            (None, false) => out.push_str("  stepped   pauses at each weight: smc\n"),
+            (None, false) => {
+                out.push_str("  stepped   pauses at each weight: smc\n");
+                let uneven: Vec<String> = alignment::uneven(&program)
+                    .into_iter()
+                    .map(|site| &program.sites[site.0 as usize])
+                    .map(|site| {
+                        let place = self.checker.sources.place(site.span).unwrap_or_default();
+                        format!("`{}` (line {})", site.name, place.rsplit(':').nth(1).unwrap_or(""))
+                    })
+                    .collect();
+                if !uneven.is_empty() {
+                    let _ = writeln!(
+                        out,
+                        "            not every run need meet {}: particles are matched there by place, and wait for each other",
+                        uneven.join(", ")
+                    );
+                }
+            }
             (None, true) => out.push_str("  stepped   no: nothing is observed, so there is nothing to pause at\n"),
             (Some(name), _) => {
                 let _ = writeln!(out, "  stepped   no: `{name}` cannot be drawn from");

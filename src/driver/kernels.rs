@@ -5,6 +5,7 @@ use crate::exec::machine::Code;
 use crate::exec::view::functions::ModelFunctions;
 use crate::exec::view::traced::TracedView;
 use crate::infer::chain;
+use crate::infer::course;
 use crate::infer::kernel::{Kernel, Names};
 use crate::infer::trace::{self, TraceOf};
 use crate::model::Random;
@@ -34,8 +35,8 @@ impl DriverHost {
             }),
             // Runs of a population have values too.
             "value_of" | "freeze" if !args.begins_with::<Run>() => return None,
-            "trace" | "value_of" | "freeze" | "logp_of" | "log_prior" | "log_likelihood" | "regenerate" | "update"
-            | "step" => self.traced(code, name, args, random),
+            "trace" | "value_of" | "freeze" | "acceptance_of" | "logp_of" | "log_prior" | "log_likelihood"
+            | "regenerate" | "update" | "step" => self.traced(code, name, args, random),
             _ => return None,
         })
     }
@@ -85,6 +86,7 @@ impl DriverHost {
         let mut run: Run = args.object()?;
         Ok(match name {
             "value_of" => run.value(),
+            "acceptance_of" => super::populations::rates(&course::table(&run.0.rates)),
             "freeze" => {
                 run.freeze();
                 host(run)

@@ -1,5 +1,6 @@
 //! The order of the phases: a session reads, checks, lowers, improves, compiles and runs. The only file that knows it all.
 
+mod alignment;
 mod blame;
 mod density;
 mod explain;

@@ -8,11 +8,13 @@ use crate::exec::view::stepped::SteppedView;
 use crate::exec::view::traced::TracedView;
 use crate::exec::view::{Model, Start};
 use crate::infer::chains;
+use crate::infer::course;
 use crate::infer::ensemble::{self, Ensemble};
 use crate::infer::kernel::Kernel;
 use crate::infer::population::{self, ASK_FOR_CHOICES, Population};
 use crate::infer::trace::TraceOf;
 use crate::model::{Path, Random};
+use crate::posterior::{Info, Posterior};
 use crate::value::{Fault, HostObject, Value, interrupt};
 use std::sync::Arc;
 
@@ -52,6 +54,22 @@ impl Held {
 fn unrecorded(held: &Held) -> Fault {
     Fault::error(format!("{} did not keep what it drew", held.object().display()))
         .hint("spawn it in the same function or statement")
+}
+
+/// Rates by name as a value of the language.
+pub(super) fn rates(table: &Info) -> Value {
+    let Info::Table(rates) = table else { return Value::array_of(Vec::new()) };
+    let pair = |(name, rate): &(String, f64)| Value::tuple(vec![Value::string(name), Value::Real(*rate)]);
+    Value::Values(Arc::new(rates.iter().map(pair).collect()))
+}
+
+/// The rates that such a value holds.
+fn rates_of(table: &Value) -> Vec<(String, f64)> {
+    let pair = |value: Value| match &value {
+        Value::Tuple(parts) => Some((parts.0.first()?.to_string(), parts.0.get(1)?.as_real()?)),
+        _ => None,
+    };
+    (0..table.array_len().unwrap_or(0)).filter_map(|k| table.element(k)).filter_map(pair).collect()
 }
 
 /// Whether the program that holds a model may ask for what particles drew.
@@ -208,6 +226,18 @@ pub(super) fn call(
             let model = model(args.value())?;
             let runs = args.count()?;
             Value::array_of(chains::replicate(|| ForwardView::new(model.clone()), runs, random)?)
+        }
+        "update_rates" => {
+            let view = RecordedView::new(model(args.value())?);
+            let changes: course::Rates = view.changes(&args.object::<Path>()?)?.into_iter().collect();
+            rates(&course::table(&changes))
+        }
+        "with_acceptance" => {
+            let mut posterior: Posterior = args.object()?;
+            let tables = args.value();
+            let tables = (0..tables.array_len().unwrap_or(0)).filter_map(|k| tables.element(k));
+            chains::with_acceptance(&mut posterior, tables.map(|table| rates_of(&table)).collect());
+            host(posterior)
         }
         "from_chains" => {
             let (chains, method) = (args.value(), args.value().to_string());

@@ -2,9 +2,10 @@
 //!
 //! What the moves of a kernel learn, they learn while a chain warms up, and it is fixed afterwards.
 
+use super::course::{Rates, add_rates, table};
 use super::enumerate::named_record;
 use super::importance::{names_of, note_interrupt};
-use super::kernel::{Kernel, Moves, Walker};
+use super::kernel::{Kernel, Moves, Walker, exact};
 use super::trace::start;
 use super::{Contract, Row};
 use crate::model::{Functions, Production, Random, Traced};
@@ -13,7 +14,6 @@ use crate::value::fault::FaultKind;
 use crate::value::interrupt::stop_if_interrupted;
 use crate::value::{Fault, Value};
 use rayon::prelude::*;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub(super) const ROWS: &[Row] = &[
@@ -55,7 +55,7 @@ struct Ran {
     chain: Chain,
     /// Of the warm-up and after it.
     seconds: (f64, f64),
-    rates: BTreeMap<String, (u64, u64)>,
+    rates: Rates,
     steps: u64,
     domain_faults: u64,
     example: Option<String>,
@@ -181,7 +181,7 @@ pub fn chain<T: Traced + Send + Sync + 'static>(
         return Err(fault);
     }
     let seconds = ran.iter().fold((0.0, 0.0), |sum, one| (sum.0 + one.seconds.0, sum.1 + one.seconds.1));
-    let mut rates: BTreeMap<String, (u64, u64)> = BTreeMap::new();
+    let mut rates = Rates::new();
     let (mut chains, mut warnings) = (Vec::new(), Vec::new());
     let mut steps = 0;
     let mut faults = (0, None);
@@ -192,23 +192,13 @@ pub fn chain<T: Traced + Send + Sync + 'static>(
         if !one.moved {
             warnings.push(Warning::Stuck { chain: k });
         }
-        for (name, (accepted, proposed)) in one.rates {
-            let entry = rates.entry(name).or_default();
-            entry.0 += accepted;
-            entry.1 += proposed;
-        }
+        add_rates(&mut rates, one.rates);
         chains.push(one.chain);
     }
     let mut posterior = Posterior::new("", "chain", chains);
     (posterior.seconds.warmup, posterior.seconds.sampling) = seconds;
-    let table = rates
-        .into_iter()
-        .filter(|(_, (_, proposed))| *proposed > 0)
-        .map(|(name, (accepted, proposed))| (name, accepted as f64 / proposed as f64))
-        .take(1000)
-        .collect();
     posterior.info.push(("steps".into(), Info::Count(steps)));
-    posterior.info.push(("acceptance".into(), Info::Table(table)));
+    posterior.info.push(("acceptance".into(), table(&rates)));
     // Parameters outside their domain are part of exploring with bounded steps: counted, worth a word only when frequent.
     if faults.0 > 0 {
         posterior.info.push(("domain_faults".into(), Info::Count(faults.0)));
@@ -216,6 +206,11 @@ pub fn chain<T: Traced + Send + Sync + 'static>(
             let example = faults.1.unwrap_or_default();
             warnings.push(Warning::DomainFaults { count: faults.0, example });
         }
+    }
+    if random.generator().is_some()
+        && let Some(what) = exact::unreachable(view, model, kernel, functions)
+    {
+        warnings.push(Warning::Unreachable { what });
     }
     posterior.warnings = warnings;
     note_interrupt(&mut posterior, count * options.draws);

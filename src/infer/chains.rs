@@ -5,6 +5,7 @@ use crate::model::{Dead, Forward, Production, Random};
 use crate::posterior::{Chain, Info, Posterior, Warning};
 use crate::value::{Fault, Value};
 use rayon::prelude::*;
+use std::collections::HashMap;
 
 pub(super) const ROWS: &[Row] = &[
     Row {
@@ -16,6 +17,13 @@ pub(super) const ROWS: &[Row] = &[
         signature: "fn from_chains(chains: [[a]], method: String, acceptance: [Real]) -> Posterior<a>",
         doc: "A posterior of draws with equal weights, one list for each chain. Of a chain that accepted nothing it warns.\n\
               example: prob(from_chains([[true, false], [true, true]], \"mine\", [0.5, 1.0]), b => b) == 0.75",
+        contract: Contract::None,
+    },
+    Row {
+        signature: "fn with_acceptance(p: Posterior<a>, rates: [[(String, Real)]]) -> Posterior<a>",
+        doc: "The posterior with rates of acceptance by name for its report: one list for each chain, of which the mean is told. Of a chain \
+              whose rates are all zero it warns.\n\
+              example: prob(with_acceptance(from_chains([[true]], \"mine\", []), [[(\"x\", 0.5)]]), b => b) == 1.0",
         contract: Contract::None,
     },
 ];
@@ -57,4 +65,25 @@ pub fn from_chains(chains: &Value, method: &str, acceptance: &[f64]) -> Posterio
     let stuck = acceptance.iter().enumerate().filter(|(_, rate)| **rate == 0.0);
     posterior.warnings = stuck.map(|(chain, _)| Warning::Stuck { chain }).collect();
     posterior
+}
+
+/// Adds rates of acceptance by name, of each chain, to what is reported.
+pub fn with_acceptance(posterior: &mut Posterior, chains: Vec<Vec<(String, f64)>>) {
+    let mut sums: Vec<(String, f64, f64)> = Vec::new();
+    let mut places: HashMap<String, usize> = HashMap::new();
+    for (chain, rates) in chains.into_iter().enumerate() {
+        if !rates.is_empty() && rates.iter().all(|(_, rate)| *rate == 0.0) {
+            posterior.warnings.push(Warning::Stuck { chain });
+        }
+        for (name, rate) in rates {
+            let place = *places.entry(name.clone()).or_insert_with(|| {
+                sums.push((name, 0.0, 0.0));
+                sums.len() - 1
+            });
+            sums[place].1 += rate;
+            sums[place].2 += 1.0;
+        }
+    }
+    let table = sums.into_iter().map(|(name, sum, count)| (name, sum / count)).take(1000).collect();
+    posterior.info.push(("acceptance".into(), Info::Table(table)));
 }

@@ -5,6 +5,7 @@
 //! Jasra 2006).
 
 use super::chain::named;
+use super::course::{Course, Rates};
 use super::enumerate::named_record;
 use super::importance::{names_of, note_domain_faults};
 use super::kernel::{Kernel, Moves, Walker};
@@ -13,7 +14,7 @@ use super::resample::Resampler;
 use super::trace::TraceOf;
 use super::{Contract, Row};
 use crate::model::{Dead, Functions, Production, Random, Traced};
-use crate::posterior::{Chain, Info, Posterior, Warning, log_sum_exp};
+use crate::posterior::{Chain, Posterior, Warning, log_sum_exp};
 use crate::value::{Fault, HostObject, Value};
 use rayon::prelude::*;
 use std::any::Any;
@@ -65,10 +66,7 @@ pub struct Ensemble<T: Traced> {
     temperature: f64,
     evidence: f64,
     roots: Vec<u32>,
-    resamplings: u64,
-    least_ess: f64,
-    variance: f64,
-    moves: (u64, u64),
+    course: Course,
     domain_faults: u64,
     example: Option<String>,
 }
@@ -80,6 +78,7 @@ impl<T: Traced> Clone for Ensemble<T> {
             log_weights: self.log_weights.clone(),
             roots: self.roots.clone(),
             example: self.example.clone(),
+            course: self.course.clone(),
             ..*self
         }
     }
@@ -137,10 +136,7 @@ pub fn ensemble<T: Traced + Send + 'static>(
         temperature: 0.0,
         evidence: 0.0,
         roots: (0..n as u32).collect(),
-        resamplings: 0,
-        least_ess: n as f64,
-        variance: 0.0,
-        moves: (0, 0),
+        course: Course::default(),
         domain_faults,
         example,
     })
@@ -173,7 +169,7 @@ impl<T: Traced + Send + 'static> Ensemble<T> {
         }
         self.temperature = temperature;
         let ess = normalised(&self.log_weights).map_or(0.0, |weights| effective(&weights));
-        self.least_ess = self.least_ess.min(ess);
+        self.course.stepped(ess, None);
         Ok(())
     }
 
@@ -184,12 +180,12 @@ impl<T: Traced + Send + 'static> Ensemble<T> {
         if below < 1.0 && effective(&weights) >= below * n as f64 {
             return;
         }
-        self.resamplings += 1;
-        self.variance += relative_variance(&weights);
+        self.course.variance += relative_variance(&weights);
         self.evidence = self.log_evidence();
         let ancestors = scheme.ancestors(&weights, n, random);
         self.walkers = ancestors.iter().map(|k| self.walkers[*k].clone()).collect();
         self.roots = ancestors.iter().map(|k| self.roots[*k]).collect();
+        self.course.resampled(&self.roots);
         self.log_weights.fill(0.0);
     }
 
@@ -206,17 +202,17 @@ impl<T: Traced + Send + 'static> Ensemble<T> {
     ) -> Result<(), Fault> {
         let walkers = &self.walkers;
         let moved = for_all(walkers.len(), random, |k, random| {
-            let Some(mut walker) = walkers[k].clone() else { return Ok((None, 0, 0)) };
+            let Some(mut walker) = walkers[k].clone() else { return Ok((None, Rates::new())) };
             let mut moves = Moves::new(kernel, functions)?;
             for _ in 0..times {
                 moves.apply(&mut walker, functions, random)?;
             }
-            Ok((Some(walker), moves.made, moves.accepted))
+            let rates = moves.acceptance(&walker);
+            Ok((Some(walker), rates))
         })?;
-        for (k, (walker, made, accepted)) in moved.into_iter().enumerate() {
+        for (k, (walker, rates)) in moved.into_iter().enumerate() {
             self.walkers[k] = walker;
-            self.moves.0 += made;
-            self.moves.1 += accepted;
+            self.course.moved(rates);
         }
         Ok(())
     }
@@ -245,23 +241,15 @@ impl<T: Traced + Send + 'static> Ensemble<T> {
             kept.push(self.log_weights[k]);
             roots.push(self.roots[k]);
         }
-        roots.sort_unstable();
-        roots.dedup();
         chain.log_weights = Some(kept);
         chain.named = all.then_some(names);
         let mut posterior = Posterior::new("", method, vec![chain]);
         posterior.log_evidence = Some(self.log_evidence());
         let weights = normalised(&self.log_weights);
-        posterior.log_evidence_se = weights.map(|w| (self.variance + relative_variance(&w)).sqrt());
-        posterior.info.push(("resamplings".into(), Info::Count(self.resamplings)));
-        posterior.info.push(("least_ess".into(), Info::Number(self.least_ess)));
-        if self.moves.0 > 0 {
-            posterior.info.push(("acceptance".into(), Info::Number(self.moves.1 as f64 / self.moves.0 as f64)));
-        }
+        posterior.log_evidence_se = weights.map(|w| (self.course.variance + relative_variance(&w)).sqrt());
+        self.course.report(&mut posterior, self.size(), &roots, |_| String::new());
         if roots.is_empty() {
             posterior.warnings.push(Warning::AllDead { place: None });
-        } else {
-            posterior.info.push(("distinct_ancestors".into(), Info::Count(roots.len() as u64)));
         }
         note_domain_faults(&mut posterior, self.domain_faults, self.example.clone());
         Ok(posterior)

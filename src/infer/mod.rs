@@ -5,6 +5,7 @@
 
 pub mod chain;
 pub mod chains;
+pub mod course;
 pub mod ensemble;
 pub mod enumerate;
 pub mod gradient;

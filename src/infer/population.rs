@@ -8,6 +8,7 @@
 
 mod moves;
 
+use super::course::Course;
 use super::importance::{names_of, note_domain_faults, value_of};
 use super::resample::Resampler;
 use super::{Contract, Row};
@@ -100,6 +101,13 @@ pub(super) const ROWS: &[Row] = &[
         contract: Contract::Preserves,
     },
     Row {
+        signature: "fn update_rates(model: () ~> a, run: Run<a>) -> [(String, Real)]",
+        doc: "For each named choice of a run of the model, in which share of the steps of `retain` and `pick` that led to it the choice changed \
+              (Lindsten, Jordan and Schön 2014).\n\
+              example: len(update_rates(() => 1, pick(advance(spawn(() => 1, 1))))) == 0",
+        contract: Contract::None,
+    },
+    Row {
         signature: "fn value_of(run: Run<a>) -> a",
         doc: "What a run gave.\nexample: value_of(pick(advance(spawn(() => 7, 1)))) == 7",
         contract: Contract::None,
@@ -112,17 +120,11 @@ pub const ASK_FOR_CHOICES: &[&str] = &["pick", "retain", "move"];
 /// What a population remembers for its report.
 #[derive(Clone, Debug, Default)]
 struct History {
-    steps: u64,
-    resamplings: u64,
-    least_ess: Option<f64>,
-    /// The relative variance of the evidence, summed over the resamplings.
-    variance: f64,
+    course: Course,
     /// The site that refused a run in the last step in which one was refused.
     refused_at: Option<u32>,
     domain_faults: u64,
     example: Option<String>,
-    /// Moves made and accepted.
-    moves: (u64, u64),
     /// The tries of an alive filter.
     tried: u64,
 }
@@ -263,14 +265,21 @@ impl<S: Stepped> Population<S> {
             }
             None => self.view.advance_all_with(&mut self.runs, &waits, random)?,
         };
-        self.history.steps += 1;
         for (_, dead) in step.died {
             self.history.note(dead);
         }
         self.settle(&step.gained);
         let ess = self.effective_size();
-        self.history.least_ess = Some(self.history.least_ess.unwrap_or(f64::INFINITY).min(ess));
+        self.history.course.stepped(ess, self.weighing_site());
         Ok(())
+    }
+
+    /// A site that weighed some run last.
+    fn weighing_site(&self) -> Option<u32> {
+        self.view.stands(&self.runs).iter().find_map(|stand| match stand {
+            Stand::Paused { site, .. } => Some(*site),
+            _ => None,
+        })
     }
 
     /// Adds the weights that are due: those at the place that comes first in the program. Who stands at a later one waits.
@@ -334,8 +343,7 @@ impl<S: Stepped> Population<S> {
             None => self.shares().cloned(),
         };
         let Some(Shares { weights, total, .. }) = shares else { return Ok(()) };
-        self.history.resamplings += 1;
-        self.history.variance += relative_variance(&weights);
+        self.history.course.variance += relative_variance(&weights);
         self.evidence += total - (n as f64).ln();
         let ancestors = if self.view.is_conditional(&self.runs) {
             let kept = self.heir(random)?;
@@ -345,6 +353,7 @@ impl<S: Stepped> Population<S> {
         };
         self.view.gather(&mut self.runs, &ancestors);
         self.roots = ancestors.iter().map(|k| self.roots[*k]).collect();
+        self.history.course.resampled(&self.roots);
         if !self.pending.is_empty() {
             self.pending = ancestors.iter().map(|k| self.pending[*k]).collect();
         }
@@ -445,17 +454,17 @@ impl<S: Stepped> Population<S> {
             }
         }
         alive.truncate(n);
-        self.history.steps += 1;
         self.history.tried += tried as u64;
-        self.history.resamplings += 1;
         self.evidence = before + (n as f64 / (tried - 1) as f64).ln();
         for (k, (run, gained, root)) in alive.into_iter().enumerate() {
             self.view.put_in(&mut self.runs, k, run);
             self.log_weights_mut()[k] = gained;
             self.roots[k] = root;
         }
-        self.history.variance += relative_variance(&weights) + (1.0 - n as f64 / tried as f64) / n as f64;
-        self.history.least_ess = Some(self.history.least_ess.unwrap_or(f64::INFINITY).min(self.effective_size()));
+        self.history.course.variance += relative_variance(&weights) + (1.0 - n as f64 / tried as f64) / n as f64;
+        self.history.course.resampled(&self.roots);
+        let ess = self.effective_size();
+        self.history.course.stepped(ess, self.weighing_site());
         Ok(())
     }
 
@@ -478,8 +487,6 @@ impl<S: Stepped> Population<S> {
             kept.push(*weight);
             roots.push(self.roots[k]);
         }
-        roots.sort_unstable();
-        roots.dedup();
         chain.log_weights = Some(kept);
         chain.named = self.all.then_some(named);
         let mut posterior = Posterior::new("", method, vec![chain]);
@@ -487,23 +494,14 @@ impl<S: Stepped> Population<S> {
         let conditional = self.view.is_conditional(&self.runs);
         posterior.log_evidence = (!conditional).then(|| self.log_evidence());
         let weights = normalised(&self.log_weights);
-        posterior.log_evidence_se = weights.map(|w| (self.history.variance + relative_variance(&w)).sqrt());
-        posterior.info.push(("steps".into(), Info::Count(self.history.steps)));
-        posterior.info.push(("resamplings".into(), Info::Count(self.history.resamplings)));
-        if self.history.moves.0 > 0 {
-            let share = self.history.moves.1 as f64 / self.history.moves.0 as f64;
-            posterior.info.push(("acceptance".into(), Info::Number(share)));
-        }
+        posterior.log_evidence_se = weights.map(|w| (self.history.course.variance + relative_variance(&w)).sqrt());
+        self.history.course.report(&mut posterior, self.size(), &roots, |site| self.view.site_name(site));
         if self.history.tried > 0 {
             posterior.info.push(("tries".into(), Info::Count(self.history.tried)));
         }
-        posterior.info.push(("least_ess".into(), Info::Number(self.history.least_ess.unwrap_or(self.size() as f64))));
         if roots.is_empty() {
             let place = self.history.refused_at.map(|site| self.view.site_name(site));
             posterior.warnings.push(Warning::AllDead { place: place.filter(|place| !place.is_empty()) });
-        } else {
-            // How many of the first particles have descendants: what a report of early choices rests on.
-            posterior.info.push(("distinct_ancestors".into(), Info::Count(roots.len() as u64)));
         }
         note_domain_faults(&mut posterior, self.history.domain_faults, self.history.example.clone());
         Ok(posterior)

@@ -27,18 +27,26 @@ pub enum Move {
     None,
 }
 
-/// What a proposal for one unit knows and learns.
+/// What a proposal for one choice knows and learns. It is small: a step of a long chain finds nothing of it in the caches.
 #[derive(Clone, Debug)]
 pub struct Tuning {
     pub kind: Move,
     /// How many single components the choice has.
-    pub units: usize,
-    /// The step size of the first component, in place: most choices have one, and a long chain of them is read at random.
+    units: u32,
+    pub proposed: u32,
+    pub accepted: u32,
+    /// The step size of the first component, in place: most choices have one.
     first: Step,
-    /// Those of the others.
+    /// What most choices do without.
+    more: Option<Box<More>>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct More {
+    /// The step sizes of the components after the first.
     rest: Vec<Step>,
-    pub proposed: u64,
-    pub accepted: u64,
+    /// For each component: the sum of the lengths of the moves made while adapting, and their number. Empty at first.
+    lengths: Vec<(f64, f64)>,
 }
 
 /// The log of a step size, and how often it was adapted.
@@ -56,14 +64,40 @@ impl Tuning {
     pub fn new(support: &Domain, value: &Value, scale: f64) -> Tuning {
         let (kind, units) = kind_of(support, value);
         let step = Step { log_scale: scale.ln(), tries: 0.0 };
-        Tuning { kind, units, first: step, rest: vec![step; units.saturating_sub(1)], proposed: 0, accepted: 0 }
+        let more = (units > 1).then(|| Box::new(More { rest: vec![step; units - 1], lengths: Vec::new() }));
+        Tuning { kind, units: units as u32, first: step, more, proposed: 0, accepted: 0 }
+    }
+
+    /// How many single components the choice has.
+    pub fn units(&self) -> usize {
+        self.units as usize
+    }
+
+    /// Counts a proposal.
+    pub fn count(&mut self, accepted: bool) {
+        self.proposed = self.proposed.saturating_add(1);
+        self.accepted = self.accepted.saturating_add(u32::from(accepted));
+    }
+
+    /// The sum of the lengths of the moves of a component made while adapting, and their number.
+    pub fn lengths(&self, unit: usize) -> (f64, f64) {
+        self.more.as_ref().and_then(|more| more.lengths.get(unit)).copied().unwrap_or_default()
+    }
+
+    /// Notes the length of a move of a component.
+    pub fn moved(&mut self, unit: usize, length: f64) {
+        let units = self.units();
+        let more = self.more.get_or_insert_default();
+        more.lengths.resize(units.max(unit + 1).max(more.lengths.len()), (0.0, 0.0));
+        more.lengths[unit].0 += length;
+        more.lengths[unit].1 += 1.0;
     }
 
     /// Learns from the acceptance probability of a step of a component (Robbins and Monro; target 0.44 for one dimension).
     pub fn adapt(&mut self, unit: usize, acceptance: f64) {
         let step = match unit.checked_sub(1) {
             None => &mut self.first,
-            Some(k) => match self.rest.get_mut(k) {
+            Some(k) => match self.more.as_mut().and_then(|more| more.rest.get_mut(k)) {
                 Some(step) => step,
                 None => return,
             },
@@ -75,7 +109,7 @@ impl Tuning {
 
     /// The step size of a component.
     fn scale(&self, unit: usize) -> f64 {
-        let step = unit.checked_sub(1).map_or(Some(&self.first), |k| self.rest.get(k));
+        let step = unit.checked_sub(1).map_or(Some(&self.first), |k| self.more.as_ref()?.rest.get(k));
         step.map_or(1.0, |step| step.log_scale.exp())
     }
 }

@@ -1,5 +1,6 @@
 //! Traces as values of the language: runs of a model with all their choices, from which programs compose kernels of their own.
 
+use super::course::add_rates;
 use super::kernel::{Kernel, Moves, Names, Walker, exact};
 use super::{Contract, Row};
 use crate::model::{Dead, Functions, Random, Traced, Update};
@@ -65,6 +66,12 @@ pub(super) const ROWS: &[Row] = &[
         doc: "The same trace, its choices held as they are: no kernel moves them any more.\n\
               example: measure_eq(enumerate(() => true), enumerate(() => { let t = trace(() => { x ~ Flip(0.5); x }); value_of(step(single_site(), freeze(t))) == value_of(t) }))",
         contract: Contract::Preserves,
+    },
+    Row {
+        signature: "fn acceptance_of(t: Trace<a>) -> [(String, Real)]",
+        doc: "The share of the proposals of `step` that were accepted on the way to this trace, by kernel and choice.\n\
+              example: len(acceptance_of(trace(() => flip(0.5)))) == 0",
+        contract: Contract::None,
     },
     Row {
         signature: "fn step(kernel: Kernel, t: Trace<a>) ~> Trace<a>",
@@ -215,7 +222,13 @@ impl<T: Traced + Send + 'static> TraceOf<T> {
 
     /// Applies a kernel once.
     pub fn step(&mut self, kernel: &Kernel, functions: &dyn Functions, random: &mut dyn Random) -> Result<(), Fault> {
-        Moves::new(kernel, functions)?.apply(&mut self.0, functions, random)
+        let mut moves = Moves::new(kernel, functions)?;
+        moves.apply(&mut self.0, functions, random)?;
+        if random.generator().is_some() {
+            let rates = moves.acceptance(&self.0);
+            add_rates(&mut self.0.rates, rates);
+        }
+        Ok(())
     }
 }
 

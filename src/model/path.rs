@@ -3,6 +3,7 @@
 use super::{Dead, Random, Stepped, Traced};
 use crate::value::{Fault, HostObject, Value, hash_value, same};
 use std::any::Any;
+use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
@@ -32,6 +33,8 @@ pub struct Path {
     pub value: Value,
     /// The named choices, where they are recorded.
     pub named: Vec<(String, Value)>,
+    /// By address: in how many steps of a chain of such runs the choice came out otherwise than before, and in how many it was made.
+    pub changed: Arc<HashMap<u64, (u64, u64)>>,
 }
 
 /// A model whose suspended runs keep what they drew. Pasts are shared: N runs of T choices that were resampled often keep some N + T

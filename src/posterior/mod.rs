@@ -2,6 +2,7 @@
 
 mod autocovariance;
 pub mod convergence;
+mod course;
 pub mod flatten;
 mod json;
 pub mod label;

@@ -13,6 +13,8 @@ pub enum Warning {
     TailEss { variables: usize, worst: String, value: f64, chains: usize },
     /// Few effective draws among the weighted ones.
     WeightEss { ess: f64, draws: usize },
+    /// Few particles carried the weight after a step before the last, at the place given if it is known.
+    Degenerate { ess: f64, particles: usize, step: usize, place: Option<String> },
     /// No particle or draw has weight left, at the place given if it is known.
     AllDead { place: Option<String> },
     /// Weights that are NaN.
@@ -75,6 +77,10 @@ impl Warning {
             Warning::WeightEss { ess, draws } => {
                 format!("few draws carry the weight: {ess:.1} effective of {draws}")
             }
+            Warning::Degenerate { ess, particles, step, place } => {
+                let at = place.as_ref().map_or_else(String::new, |place| format!(", at {place}"));
+                format!("few particles carried the weight after step {step}{at}: {ess:.1} effective of {particles}")
+            }
             Warning::AllDead { place: Some(place) } => format!("every particle has weight zero at {place}"),
             Warning::AllDead { place: None } => "every draw has weight zero".into(),
             Warning::NanWeights { count, draws } => {
@@ -125,6 +131,9 @@ impl Warning {
             }
             Warning::WeightEss { .. } | Warning::ParetoK { .. } => {
                 "draw more (--particles for smc, --draws for importance), or use a method that follows the data: smc, mh"
+            }
+            Warning::Degenerate { .. } => {
+                "use more --particles, or a filter that looks ahead (apf) or moves its particles (rmsmc)"
             }
             Warning::AllDead { .. } => {
                 "check that the data are possible under the model; then draw more, or soften hard conditions"
@@ -181,6 +190,7 @@ impl Warning {
             Warning::Note { distrust, .. } => *distrust,
             Warning::TreeDepth { .. }
             | Warning::Ebfmi { .. }
+            | Warning::Degenerate { .. }
             | Warning::DomainFaults { .. }
             | Warning::Interrupted { .. }
             | Warning::OneChain => false,

@@ -8,6 +8,7 @@ use crate::model::{Advance, Dead, Met, Path, Production, Random, Recorded, Stand
 use crate::value::hash::{hash_value, same};
 use crate::value::{Fault, Generator, Streams, Value};
 use rayon::prelude::*;
+use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
@@ -119,7 +120,9 @@ impl Run {
 /// Runs held together.
 #[derive(Clone, Debug, Default)]
 pub struct Runs {
-    runs: Vec<Run>,
+    /// In boxes, for they are large and change places at every resampling.
+    #[allow(clippy::vec_box, reason = "they are moved often")]
+    runs: Vec<Box<Run>>,
     stands: Vec<Stand>,
     /// The path that run 0 follows.
     given: Option<Arc<Given>>,
@@ -133,12 +136,52 @@ struct Given {
     stages: Option<Vec<(Run, f64)>>,
     /// The log density of the whole path.
     total: f64,
+    /// As of the path.
+    changed: Arc<HashMap<u64, (u64, u64)>>,
+}
+
+impl Given {
+    /// The counts of changes with those of a run that comes after the path.
+    fn changes(&self, met: &[Met]) -> HashMap<u64, (u64, u64)> {
+        let mut counts = HashMap::clone(&self.changed);
+        let in_order =
+            met.len() == self.met.len() && met.iter().zip(self.met.iter()).all(|(a, b)| a.address == b.address);
+        let index: HashMap<u64, &Value> = match in_order {
+            true => HashMap::new(),
+            false => self.met.iter().map(|met| (met.address, &met.value)).collect(),
+        };
+        for (k, met) in met.iter().enumerate().filter(|(_, met)| !met.is_call()) {
+            let before = if in_order { Some(&self.met[k].value) } else { index.get(&met.address).copied() };
+            let Some(before) = before else { continue };
+            let count = counts.entry(met.address).or_default();
+            count.0 += u64::from(!same(before, &met.value));
+            count.1 += 1;
+        }
+        counts
+    }
 }
 
 impl RecordedView {
     /// The view of a model.
     pub fn new(model: Model) -> RecordedView {
         RecordedView { model }
+    }
+
+    /// How often each named choice of a run changed in the steps of the chain that led to it, and in how many it was made.
+    ///
+    /// # Errors
+    /// When the run is not one of this model.
+    pub fn changes(&self, path: &Path) -> Result<Vec<(String, (u64, u64))>, Fault> {
+        let view = RecordedView { model: Model { record: true, ..self.model.clone() } };
+        let mut run = view.start()?;
+        run.follows = Following::new(&path.met, 0);
+        while matches!(view.advance(&mut run, Generator::new(0))?, Step::Paused { .. }) {}
+        let named = run
+            .pasts()
+            .filter_map(|node| Some((node.name.as_ref()?.to_string(), *path.changed.get(&node.met.address)?)));
+        let mut named: Vec<(String, (u64, u64))> = named.collect();
+        named.reverse();
+        Ok(named)
     }
 
     /// The model.
@@ -338,7 +381,7 @@ impl Stepped for RecordedView {
     }
 
     fn start_all(&self, count: usize) -> Result<Runs, Fault> {
-        Ok(Runs { runs: vec![self.start()?; count], stands: vec![Stand::Begun; count], given: None })
+        Ok(Runs { runs: vec![Box::new(self.start()?); count], stands: vec![Stand::Begun; count], given: None })
     }
 
     fn stands<'a>(&self, runs: &'a Runs) -> &'a [Stand] {
@@ -346,7 +389,7 @@ impl Stepped for RecordedView {
     }
 
     fn advance_all(&self, runs: &mut Runs, waits: &[bool], streams: Streams) -> Result<Advance, Fault> {
-        let block = |(block, runs): (usize, &mut [Run])| {
+        let block = |(block, runs): (usize, &mut [Box<Run>])| {
             let mut advance = Advance::default();
             for (k, run) in runs.iter_mut().enumerate() {
                 let k = block * BLOCK + k;
@@ -375,19 +418,25 @@ impl Stepped for RecordedView {
 
     fn gather(&self, runs: &mut Runs, ancestors: &[usize]) {
         let followed = runs.runs.first_mut().and_then(|run| run.follows.take());
-        // The last child of a run takes its memory.
+        // The last child of a run takes its place in memory, others take that of runs without children.
         let mut left = vec![0u32; runs.runs.len()];
         for k in ancestors {
             left[*k] += 1;
         }
-        let mut old = std::mem::take(&mut runs.runs);
-        runs.runs = ancestors
-            .iter()
-            .map(|k| {
-                left[*k] -= 1;
-                if left[*k] == 0 { std::mem::take(&mut old[*k]) } else { old[*k].clone() }
-            })
-            .collect();
+        let mut old: Vec<Option<Box<Run>>> = std::mem::take(&mut runs.runs).into_iter().map(Some).collect();
+        let mut free: Vec<Box<Run>> =
+            old.iter_mut().zip(&left).filter(|(_, left)| **left == 0).filter_map(|(run, _)| run.take()).collect();
+        runs.runs = Vec::with_capacity(ancestors.len());
+        for k in ancestors {
+            left[*k] -= 1;
+            if left[*k] == 0 {
+                runs.runs.extend(old[*k].take());
+            } else if let Some(run) = &old[*k] {
+                let mut copy = free.pop().unwrap_or_default();
+                copy.clone_from(run);
+                runs.runs.push(copy);
+            }
+        }
         if let Some(run) = runs.runs.first_mut() {
             run.follows = followed;
         }
@@ -395,12 +444,12 @@ impl Stepped for RecordedView {
     }
 
     fn take_out(&self, runs: &Runs, k: usize) -> Run {
-        runs.runs[k].clone()
+        Run::clone(&runs.runs[k])
     }
 
     fn put_in(&self, runs: &mut Runs, k: usize, run: Run) {
         runs.stands[k] = run.stand;
-        runs.runs[k] = run;
+        *runs.runs[k] = run;
     }
 
     fn finish_one(&self, runs: &Runs, k: usize) -> (Value, Vec<(String, Value)>) {
@@ -463,16 +512,18 @@ impl Recorded for RecordedView {
         let mut met: Vec<Met> = run.pasts().map(|node| node.met.clone()).collect();
         met.reverse();
         let (value, named) = self.finish(run);
-        Path { met: met.into(), value, named }
+        let changed = runs.given.as_ref().map_or_else(Default::default, |given| Arc::new(given.changes(&met)));
+        Path { met: met.into(), value, named, changed }
     }
 
     fn follow(&self, path: &Path, count: usize, ancestors: bool) -> Result<Runs, Fault> {
         let mut runs = self.start_all(count)?;
         let Some(first) = runs.runs.first_mut() else { return Ok(runs) };
         first.follows = Following::new(&path.met, 0);
-        let mut given = Given { met: Arc::clone(&path.met), stages: None, total: 0.0 };
+        let mut given =
+            Given { met: Arc::clone(&path.met), stages: None, total: 0.0, changed: Arc::clone(&path.changed) };
         if ancestors {
-            let mut run = first.clone();
+            let mut run = Run::clone(first);
             let mut stages = Vec::new();
             loop {
                 let (step, logp) = self.trace(&mut run)?;

@@ -49,8 +49,7 @@ pub(super) fn step<T: Traced>(step: &mut Step<'_, T>) -> Result<bool, Fault> {
     let Some(point) = point(step, place)? else { return move_one(step, place, count, Steps::Mixed) };
     let moved = ellipse(step, &[point])?;
     let tuning = &mut step.sites.at(step.walker, place, 1.0).tuning;
-    tuning.proposed += 1;
-    tuning.accepted += u64::from(moved);
+    tuning.count(moved);
     Ok(moved)
 }
 

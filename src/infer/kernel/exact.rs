@@ -2,6 +2,7 @@
 
 use super::super::trace::TraceOf;
 use super::{Kernel, Moves, Walker};
+use crate::model::random::every_outcome_within;
 use crate::model::{Functions, Traced, every_outcome};
 use crate::value::hash::Key;
 use crate::value::{Fault, Value};
@@ -28,6 +29,79 @@ pub fn traces<T: Traced + Send + 'static>(view: &Arc<T>, model: &Value) -> Resul
         }
     }
     Ok(found)
+}
+
+/// Runs of a model, and moves from all of them, that a look at what a kernel reaches may take.
+const MOST_RUNS: usize = 64;
+const MOST_MOVES: usize = 2000;
+
+/// Which runs of a small finite program a kernel does not reach from some other, in words; none where it reaches all, or where the
+/// program is too large to tell at once.
+pub fn unreachable<T: Traced + Send + 'static>(
+    view: &Arc<T>,
+    model: &Value,
+    kernel: &Kernel,
+    functions: &dyn Functions,
+) -> Option<String> {
+    // A method that runs within the model has too many outcomes, each of which takes long.
+    let runs = every_outcome_within(MOST_RUNS, |random| {
+        let state = view.generate(random)?.ok();
+        match state.as_ref().is_some_and(|state| view.trace(state).calls > 0) {
+            true => Err(Fault::limit("a method runs within the model")),
+            false => Ok(state),
+        }
+    });
+    let runs = runs.ok()?.into_iter().filter_map(|(_, state)| state);
+    let mut traces: Vec<Walker<T>> = Vec::new();
+    let mut places: HashMap<Key, usize> = HashMap::new();
+    for state in runs {
+        let walker = Walker::new(Arc::clone(view), state, model.clone());
+        places.entry(key(&walker)).or_insert_with(|| {
+            traces.push(walker);
+            traces.len() - 1
+        });
+    }
+    let fresh = Moves::new(kernel, functions).ok()?;
+    let (mut forth, mut back) = (vec![Vec::new(); traces.len()], vec![Vec::new(); traces.len()]);
+    let mut left = MOST_MOVES;
+    for (from, trace) in traces.iter().enumerate() {
+        let moved = every_outcome_within(left, |random| {
+            let (mut moves, mut walker) = (fresh.clone(), trace.clone());
+            moves.apply(&mut walker, functions, random)?;
+            Ok(walker)
+        });
+        let moved = moved.ok()?;
+        left -= moved.len();
+        for (probability, to) in moved {
+            let to = *places.get(&key(&to))?;
+            if probability > 0.0 {
+                forth[from].push(to);
+                back[to].push(from);
+            }
+        }
+    }
+    let (there, here) = (closure(&forth), closure(&back));
+    let cut: Vec<usize> = (0..traces.len()).filter(|k| !(there[*k] && here[*k])).collect();
+    let named = |walker: &Walker<T>| {
+        let infos = walker.view.infos(&walker.state);
+        let choices = walker.view.trace(&walker.state).choices.iter();
+        choices.map(|c| format!("{} = {}", infos.get(c.info).name, c.value)).collect::<Vec<_>>().join(", ")
+    };
+    let first = traces.get(*cut.first()?)?;
+    let (from, to) = if there[cut[0]] { (first, traces.first()?) } else { (traces.first()?, first) };
+    Some(format!("{} of {} runs of the model, such as {}, from {}", cut.len(), traces.len(), named(to), named(from)))
+}
+
+/// What can be reached from the first of some places, in any number of steps.
+fn closure(steps: &[Vec<usize>]) -> Vec<bool> {
+    let mut seen = vec![false; steps.len()];
+    let mut queue: Vec<usize> = if steps.is_empty() { Vec::new() } else { vec![0] };
+    while let Some(at) = queue.pop() {
+        if !std::mem::replace(&mut seen[at], true) {
+            queue.extend(&steps[at]);
+        }
+    }
+    seen
 }
 
 /// Where one application of a kernel leads from a state, with the probabilities. Nothing is learnt.

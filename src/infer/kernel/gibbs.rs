@@ -75,8 +75,7 @@ pub(super) fn step<T: Traced>(step: &mut Step<'_, T>) -> Result<bool, Fault> {
         }
     }
     let tuning = &mut step.sites.at(step.walker, place, 1.0).tuning;
-    tuning.proposed += 1;
-    tuning.accepted += u64::from(k != here);
+    tuning.count(k != here);
     Ok(k != here)
 }
 
@@ -110,7 +109,6 @@ fn other<T: Traced>(
         }
     };
     let tuning = &mut step.sites.at(step.walker, place, 1.0).tuning;
-    tuning.proposed += 1;
-    tuning.accepted += u64::from(accepted);
+    tuning.count(accepted);
     Ok(accepted)
 }

@@ -30,7 +30,6 @@ pub(super) fn step<T: Traced>(step: &mut Step<'_, T>, dist: &Value) -> Result<bo
         }
     };
     let tuning = &mut step.sites.at(step.walker, place, 1.0).tuning;
-    tuning.proposed += 1;
-    tuning.accepted += u64::from(accepted);
+    tuning.count(accepted);
     Ok(accepted)
 }

@@ -19,12 +19,12 @@ mod sites;
 mod slice;
 
 use super::Row;
+use super::course::Rates;
 use crate::model::{Dead, Functions, Random, Shape, Traced, Update};
 use crate::value::hash::{hash_value, same};
 use crate::value::{Fault, HostObject, Value, short};
 use sites::Sites;
 use std::any::Any;
-use std::collections::BTreeMap;
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
@@ -371,6 +371,8 @@ pub struct Walker<T: Traced> {
     pub temperature: f64,
     /// The function of the language that the model is; `()` where there is none. Traces of it are exchangeable.
     pub model: Value,
+    /// Proposals accepted and made on the way, where somebody counts them.
+    pub rates: Rates,
 }
 
 impl<T: Traced> Clone for Walker<T> {
@@ -380,6 +382,7 @@ impl<T: Traced> Clone for Walker<T> {
             state: self.state.clone(),
             temperature: self.temperature,
             model: self.model.clone(),
+            rates: self.rates.clone(),
         }
     }
 }
@@ -387,7 +390,7 @@ impl<T: Traced> Clone for Walker<T> {
 impl<T: Traced> Walker<T> {
     /// A walker at a state, on the posterior itself.
     pub fn new(view: Arc<T>, state: T::State, model: Value) -> Walker<T> {
-        Walker { view, state, temperature: 1.0, model }
+        Walker { view, state, temperature: 1.0, model, rates: Rates::new() }
     }
 
     /// The log density of the target at the state.
@@ -498,8 +501,8 @@ impl Moves {
     }
 
     /// Acceptance rates: accepted and proposed, by choice, with the name of the move in front where there are several.
-    pub fn acceptance<T: Traced>(&self, walker: &Walker<T>) -> BTreeMap<String, (u64, u64)> {
-        let mut rates: BTreeMap<String, (u64, u64)> = BTreeMap::new();
+    pub fn acceptance<T: Traced>(&self, walker: &Walker<T>) -> Rates {
+        let mut rates = Rates::new();
         let infos = walker.view.infos(&walker.state);
         for part in &self.parts {
             part.sites.rates(infos, &mut |site, accepted, proposed| {

@@ -65,9 +65,9 @@ pub(super) fn move_one<T: Traced>(
 ) -> Result<bool, Fault> {
     let scale = if let Steps::Fixed(scale) = steps { scale } else { 1.0 };
     let walker = &mut *step.walker;
-    let tuning = &step.sites.at(walker, place, scale).tuning;
+    let known = &*step.sites.at(walker, place, scale);
+    let tuning = &known.tuning;
     let choice = &walker.view.trace(&walker.state).choices[place];
-    let known = walker.view.infos(&walker.state).get(choice.info);
     let local = match (steps, tuning.kind, known.can_draw) {
         (Steps::Prior, ..) => false,
         (Steps::Mixed, Kind::None, _) => false,
@@ -75,7 +75,7 @@ pub(super) fn move_one<T: Traced>(
         (Steps::Mixed, _, true) => step.random.flip(0.8),
         _ => true,
     };
-    let unit = if local && tuning.units > 1 { uniform_index(tuning.units, step.random) } else { 0 };
+    let unit = if local && tuning.units() > 1 { uniform_index(tuning.units(), step.random) } else { 0 };
     let proposed = if local {
         propose(tuning, unit, &known.support, &choice.value, step.random)?.map(|p| (Some(p.value), p.log_ratio))
     } else {
@@ -98,8 +98,7 @@ pub(super) fn move_one<T: Traced>(
     }
     // The choice is where it was, for nothing that comes before it moved.
     let tuning = &mut step.sites.at(step.walker, place, scale).tuning;
-    tuning.proposed += 1;
-    tuning.accepted += u64::from(accepted);
+    tuning.count(accepted);
     if step.adapting && local && !matches!(steps, Steps::Fixed(_)) {
         tuning.adapt(unit, acceptance);
     }

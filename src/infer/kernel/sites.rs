@@ -3,7 +3,7 @@
 use super::super::proposal::{Move as Kind, Tuning};
 use super::Walker;
 use crate::model::{CALLS, Infos, Random, Trace, Traced};
-use crate::value::Value;
+use crate::value::{Domain, Value};
 use std::fmt;
 use std::sync::Arc;
 
@@ -39,13 +39,15 @@ impl fmt::Display for Names {
     }
 }
 
-/// What is known of one choice.
+/// What is known of one choice: all that a step needs to know, in one line of the cache.
 #[derive(Clone, Debug)]
+#[repr(align(64))]
 pub(super) struct Site {
     address: u64,
+    /// Its support when it was first met, and whether its distribution can be drawn from.
+    pub support: Arc<Domain>,
+    pub can_draw: bool,
     pub tuning: Tuning,
-    /// For each component: the sum of the lengths of the moves made while adapting, and their number. Empty at first.
-    pub lengths: Vec<(f64, f64)>,
 }
 
 /// The choices that a move may move.
@@ -158,12 +160,12 @@ impl Sites {
             // A choice whose size changed starts its tuning anew.
             site.address != choice.address
                 || choice.value.array_len().is_some_and(|n| {
-                    tuning.units > 1
+                    tuning.units() > 1
                         && matches!(
                             tuning.kind,
                             Kind::Additive | Kind::Multiplicative | Kind::Other | Kind::Walk | Kind::Reflected
                         )
-                        && n != tuning.units
+                        && n != tuning.units()
                         && !matches!(choice.value, Value::Matrix(_))
                 })
         });
@@ -171,9 +173,9 @@ impl Sites {
             self.known[info] = None;
         }
         self.known[info].get_or_insert_with(|| {
-            let support = &walker.view.infos(&walker.state).get(choice.info).support;
-            let tuning = Tuning::new(support, &choice.value, scale);
-            Site { address: choice.address, tuning, lengths: Vec::new() }
+            let known = walker.view.infos(&walker.state).get(choice.info);
+            let tuning = Tuning::new(&known.support, &choice.value, scale);
+            Site { address: choice.address, support: Arc::clone(&known.support), can_draw: known.can_draw, tuning }
         })
     }
 
@@ -189,7 +191,7 @@ impl Sites {
             if let Some(site) = site
                 && site.tuning.proposed > 0
             {
-                tell(Some(&info.name), site.tuning.accepted, site.tuning.proposed);
+                tell(Some(&info.name), site.tuning.accepted.into(), site.tuning.proposed.into());
             }
         }
         if self.whole.1 > 0 {
@@ -209,6 +211,11 @@ pub(super) fn uniform_index(count: usize, random: &mut dyn Random) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_step_knows_of_a_choice_is_one_line_of_the_cache() {
+        assert_eq!(std::mem::size_of::<Option<Site>>(), 64);
+    }
 
     #[test]
     fn names_mean_elements_and_leave_functions_out() {

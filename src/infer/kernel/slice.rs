@@ -27,7 +27,7 @@ const MOST_POINTS: usize = 200;
 
 pub(super) fn step<T: Traced>(step: &mut Step<'_, T>) -> Result<bool, Fault> {
     let Some((place, count)) = step.pick() else { return step.nothing() };
-    let units = step.sites.at(step.walker, place, 1.0).tuning.units;
+    let units = step.sites.at(step.walker, place, 1.0).tuning.units();
     let unit = if units > 1 { uniform_index(units, step.random) } else { 0 };
     let walker = &*step.walker;
     let choice = &walker.view.trace(&walker.state).choices[place];
@@ -38,7 +38,7 @@ pub(super) fn step<T: Traced>(step: &mut Step<'_, T>) -> Result<bool, Fault> {
         Lines::Outside => return Ok(false),
         Lines::None => return move_one(step, place, count, Steps::Mixed),
     };
-    let (sum, number) = step.sites.at(step.walker, place, 1.0).lengths.get(unit).copied().unwrap_or_default();
+    let (sum, number) = step.sites.at(step.walker, place, 1.0).tuning.lengths(unit);
     let learnt = if number > 0.0 { 2.0 * sum / number } else { line.width };
     let mut along = Along { step, place, line: &line };
     let moved = if line.whole { along.whole(learnt.round().max(1.0) as i64)? } else { along.real(learnt)? };
@@ -46,13 +46,9 @@ pub(super) fn step<T: Traced>(step: &mut Step<'_, T>) -> Result<bool, Fault> {
     if step.adapting
         && let Some(moved) = moved
     {
-        site.lengths.resize(units.max(site.lengths.len()), (0.0, 0.0));
-        let length = &mut site.lengths[unit];
-        length.0 += moved.abs();
-        length.1 += 1.0;
+        site.tuning.moved(unit, moved.abs());
     }
-    site.tuning.proposed += 1;
-    site.tuning.accepted += u64::from(moved.is_some());
+    site.tuning.count(moved.is_some());
     Ok(moved.is_some())
 }
 

@@ -1,6 +1,7 @@
 //! Moving particles by kernels.
 
 use super::Population;
+use crate::infer::course::Rates;
 use crate::infer::kernel::{Kernel, Moves, Walker};
 use crate::model::{Functions, Production, Random, Recorded, Stand};
 use crate::value::{Fault, Value};
@@ -8,7 +9,7 @@ use rayon::prelude::*;
 use std::sync::Arc;
 
 /// What became of a particle: its run where it moved, the moves made and accepted.
-type Moved<R> = (Option<R>, u64, u64);
+type Moved<R> = (Option<R>, Rates);
 
 impl<S: Recorded> Population<S> {
     /// Holds what the particles drew so far as it is.
@@ -30,7 +31,7 @@ impl<S: Recorded> Population<S> {
             let waits = self.pending.get(k).is_some_and(Option::is_some);
             let still = matches!(self.view.stands(&self.runs)[k], Stand::Begun | Stand::Dead);
             if waits || still {
-                return Ok((None, 0, 0));
+                return Ok((None, Rates::new()));
             }
             let Ok((prefix, state)) = self.view.as_trace(&self.runs, k, random)? else {
                 return Err(Fault::internal("a particle has weight zero as a trace"));
@@ -41,10 +42,10 @@ impl<S: Recorded> Population<S> {
                 moves.apply(&mut walker, functions, random)?;
             }
             if moves.accepted == 0 {
-                return Ok((None, moves.made, 0));
+                return Ok((None, moves.acceptance(&walker)));
             }
             let run = self.view.as_run(&self.runs, k, &walker.view, &walker.state)?;
-            Ok((Some(run), moves.made, moves.accepted))
+            Ok((Some(run), moves.acceptance(&walker)))
         };
         let moved: Vec<Moved<S::Run>> = match random.generator() {
             Some(generator) => {
@@ -54,9 +55,8 @@ impl<S: Recorded> Population<S> {
             }
             None => (0..self.size()).map(|k| one(k, random)).collect::<Result<_, _>>()?,
         };
-        for (k, (run, made, accepted)) in moved.into_iter().enumerate() {
-            self.history.moves.0 += made;
-            self.history.moves.1 += accepted;
+        for (k, (run, rates)) in moved.into_iter().enumerate() {
+            self.history.course.moved(rates);
             if let Some(run) = run {
                 self.view.put_in(&mut self.runs, k, run);
             }
