@@ -36,7 +36,8 @@ fn run(text: &str, arguments: &str) -> (i32, String, String) {
     let path = std::env::temp_dir().join(name).with_extension("borel");
     std::fs::write(&path, text).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_borel"));
-    let output = command.arg("run").arg(&path).args(arguments.split_whitespace()).args(["--seed", "1"]).output().unwrap();
+    let output =
+        command.arg("run").arg(&path).args(arguments.split_whitespace()).args(["--seed", "1"]).output().unwrap();
     std::fs::remove_file(&path).unwrap();
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
     (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
@@ -121,11 +122,36 @@ fn acceptance_is_told_by_kernel_and_choice() {
 #[test]
 fn what_speaks_against_a_result_is_told_with_advice() {
     let cases = [
-        ("smc --particles 200", "few particles carried the weight after step 1, at a", 0, "model m {\n  x ~ Normal(0, 100)\n  let a = 3.0\n  observe a ~ Normal(x, 0.1)\n  y ~ Normal(0, 1)\n  observe 0.1 ~ Normal(y, 1)\n  return y\n}\n"),
-        ("smc --particles 50", "every particle has weight zero at y", 3, "data y: Real = 2.0\nmodel m {\n  x ~ Uniform(0, 1)\n  observe y ~ Uniform(0, x)\n  return x\n}\n"),
-        ("mh", "no start of positive probability was found in 10000 tries", 1, "data y: Real = 2.0\nmodel m {\n  x ~ Uniform(0, 1)\n  observe y ~ Uniform(0, x)\n  return x\n}\n"),
-        ("pgibbs", "every particle has weight zero at `y`", 1, "data y: Real = 2.0\nmodel m {\n  x ~ Uniform(0, 1)\n  observe y ~ Uniform(0, x)\n  return x\n}\n"),
-        ("mh", "the kernel cannot reach 1 of 2 runs of the model", 3, "model m {\n  a ~ Flip(0.5)\n  b ~ Flip(0.5)\n  condition(a != b)\n  return {a, b}\n}\n"),
+        (
+            "smc --particles 200",
+            "few particles carried the weight after step 1, at a",
+            0,
+            "model m {\n  x ~ Normal(0, 100)\n  let a = 3.0\n  observe a ~ Normal(x, 0.1)\n  y ~ Normal(0, 1)\n  observe 0.1 ~ Normal(y, 1)\n  return y\n}\n",
+        ),
+        (
+            "smc --particles 50",
+            "every particle has weight zero at y",
+            3,
+            "data y: Real = 2.0\nmodel m {\n  x ~ Uniform(0, 1)\n  observe y ~ Uniform(0, x)\n  return x\n}\n",
+        ),
+        (
+            "mh",
+            "no start of positive probability was found in 10000 tries",
+            1,
+            "data y: Real = 2.0\nmodel m {\n  x ~ Uniform(0, 1)\n  observe y ~ Uniform(0, x)\n  return x\n}\n",
+        ),
+        (
+            "pgibbs",
+            "every particle has weight zero at `y`",
+            1,
+            "data y: Real = 2.0\nmodel m {\n  x ~ Uniform(0, 1)\n  observe y ~ Uniform(0, x)\n  return x\n}\n",
+        ),
+        (
+            "mh",
+            "the kernel cannot reach 1 of 2 runs of the model",
+            3,
+            "model m {\n  a ~ Flip(0.5)\n  b ~ Flip(0.5)\n  condition(a != b)\n  return {a, b}\n}\n",
+        ),
     ];
     let mut told = String::new();
     for (method, part, status, text) in cases {

@@ -229,7 +229,9 @@ pub(super) fn call(
         }
         "update_rates" => {
             let view = RecordedView::new(model(args.value())?);
-            let changes: course::Rates = view.changes(&args.object::<Path>()?)?.into_iter().collect();
+            let changes = view.changes(&args.object::<Path>()?)?;
+            let changes: course::Rates =
+                changes.into_iter().map(|(name, changed, made)| (name, (changed, made))).collect();
             rates(&course::table(&changes))
         }
         "with_acceptance" => {

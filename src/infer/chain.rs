@@ -50,6 +50,9 @@ pub struct Options {
     pub temperature: f64,
 }
 
+/// Choices of a run at most for a look at what a kernel reaches.
+const MOST_LOOKED_AT: usize = 20;
+
 /// The result of one chain.
 struct Ran {
     chain: Chain,
@@ -60,6 +63,8 @@ struct Ran {
     domain_faults: u64,
     example: Option<String>,
     moved: bool,
+    /// Few choices and no method within: what the kernel reaches can be looked at.
+    small: bool,
 }
 
 /// The choices of the current trace that the user named.
@@ -141,6 +146,8 @@ fn run_chain<T: Traced + Send + 'static>(
         steps: moves.made,
         domain_faults: moves.trouble.domain_faults,
         example: moves.trouble.example,
+        small: walker.view.trace(&walker.state).choices.len() <= MOST_LOOKED_AT
+            && walker.view.trace(&walker.state).calls == 0,
         // Where nothing can be moved every draw is a run of its own.
         moved: moved || walker.view.trace(&walker.state).movable.is_empty(),
     })
@@ -185,10 +192,12 @@ pub fn chain<T: Traced + Send + Sync + 'static>(
     let (mut chains, mut warnings) = (Vec::new(), Vec::new());
     let mut steps = 0;
     let mut faults = (0, None);
+    let mut small = true;
     for (k, one) in ran.into_iter().enumerate() {
         steps += one.steps;
         faults.0 += one.domain_faults;
         faults.1 = faults.1.or(one.example);
+        small &= one.small;
         if !one.moved {
             warnings.push(Warning::Stuck { chain: k });
         }
@@ -207,7 +216,8 @@ pub fn chain<T: Traced + Send + Sync + 'static>(
             warnings.push(Warning::DomainFaults { count: faults.0, example });
         }
     }
-    if random.generator().is_some()
+    if small
+        && random.generator().is_some()
         && let Some(what) = exact::unreachable(view, model, kernel, functions)
     {
         warnings.push(Warning::Unreachable { what });

@@ -41,7 +41,7 @@ struct Curve {
 
 impl Curve {
     fn push(&mut self, x: f64) {
-        if self.seen % (self.skip + 1) == 0 {
+        if self.seen.is_multiple_of(self.skip + 1) {
             if self.values.len() == MOST {
                 let mut place = 0;
                 self.values.retain(|_| {
@@ -50,7 +50,7 @@ impl Curve {
                 });
                 self.skip = 2 * self.skip + 1;
             }
-            if self.seen % (self.skip + 1) == 0 {
+            if self.seen.is_multiple_of(self.skip + 1) {
                 self.values.push(x);
             }
         }

@@ -173,7 +173,7 @@ impl Table {
             }
             (Node::Record(x), Node::Record(y)) if same_names(&x, &y) => {
                 let fields = x.iter().zip(y.iter());
-                let fields: Result<_, _> = fields.map(|(x, y)| Ok((x.0.clone(), self.join(x.1, y.1, span)?))).collect();
+                let fields: Result<_, _> = fields.map(|(x, y)| Ok((x.0, self.join(x.1, y.1, span)?))).collect();
                 Ok(self.add(Node::Record(fields?)))
             }
             (Node::Matrix, Node::Array(_)) => self.coerce(b, a, span).map(|()| a),

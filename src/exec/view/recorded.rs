@@ -171,15 +171,15 @@ impl RecordedView {
     ///
     /// # Errors
     /// When the run is not one of this model.
-    pub fn changes(&self, path: &Path) -> Result<Vec<(String, (u64, u64))>, Fault> {
+    pub fn changes(&self, path: &Path) -> Result<Vec<(String, u64, u64)>, Fault> {
         let view = RecordedView { model: Model { record: true, ..self.model.clone() } };
         let mut run = view.start()?;
         run.follows = Following::new(&path.met, 0);
         while matches!(view.advance(&mut run, Generator::new(0))?, Step::Paused { .. }) {}
         let named = run
             .pasts()
-            .filter_map(|node| Some((node.name.as_ref()?.to_string(), *path.changed.get(&node.met.address)?)));
-        let mut named: Vec<(String, (u64, u64))> = named.collect();
+            .filter_map(|node| Some((node.name.as_ref()?.to_string(), path.changed.get(&node.met.address)?)));
+        let mut named: Vec<(String, u64, u64)> = named.map(|(name, (changed, made))| (name, *changed, *made)).collect();
         named.reverse();
         Ok(named)
     }
