@@ -7,7 +7,8 @@ use crate::exec::view::forward::ForwardView;
 use crate::exec::view::guided::GuidedView;
 use crate::exec::view::{Host, Model, Start};
 use crate::infer::kernel::Kernel;
-use crate::infer::{enumerate, importance, rejection, resample::Resampler};
+use crate::infer::resample::{self, Resampler};
+use crate::infer::{enumerate, importance, rejection};
 use crate::model::{Forward, Random};
 use crate::posterior::Posterior;
 use crate::source::world::Stream;
@@ -130,6 +131,11 @@ impl Host for DriverHost {
                 let model = recording(self.model(code, args.value())?, all);
                 let (draws, bound, tries) = (args.count()?, args.real()?, args.count()? as u64);
                 self.whole(rejection::rejection(&mut ForwardView::new(model), draws, bound, tries, all, random)?)
+            }
+            "ancestors" => {
+                let weights = args.value();
+                let Value::Reals(weights) = weights else { return Err(args.wrong()) };
+                resample::survivors(&weights, args.scheme()?, random)
             }
             other => {
                 if let Some(result) = self.call_kernels(code, other, args, random) {

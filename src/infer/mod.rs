@@ -67,7 +67,7 @@ impl Row {
 /// All declarations, by file.
 const ROWS: &[&[&[Row]]] = &[
     &[enumerate::ROWS, importance::ROWS, rejection::ROWS, chain::ROWS, trace::ROWS, population::ROWS, chains::ROWS],
-    &[ensemble::ROWS, gradient::ROWS, normal_fit::ROWS],
+    &[ensemble::ROWS, gradient::ROWS, normal_fit::ROWS, resample::ROWS],
     &kernel::ROWS,
 ];
 

@@ -1,6 +1,29 @@
 //! Resampling: how many children each particle has. Each scheme gives particle i an expected number of n·wᵢ children.
 
+use super::{Contract, Row};
 use crate::model::Random;
+use crate::value::{Fault, Value};
+
+pub(super) const ROWS: &[Row] = &[Row {
+    signature: "fn ancestors(weights: [Real], scheme: String = \"systematic\") ~> [Int]",
+    doc: "The indices of as many survivors as there are weights, in ascending order, each expected in proportion to its weight. The schemes are \
+          `systematic`, `stratified`, `multinomial` and `residual`. Douc, Cappé and Moulines 2005.",
+    contract: Contract::Preserves,
+}];
+
+/// The survivors among particles with these weights, which need not sum to 1.
+///
+/// # Errors
+/// Where the weights are no finite numbers of at least 0 with a positive sum.
+pub fn survivors(weights: &[f64], scheme: Resampler, random: &mut dyn Random) -> Result<Value, Fault> {
+    let total: f64 = weights.iter().sum();
+    if !(total > 0.0 && total.is_finite()) || weights.iter().any(|w| *w < 0.0) {
+        return Err(Fault::error("`ancestors` takes weights of at least 0 with a positive, finite sum"));
+    }
+    let shares: Vec<f64> = weights.iter().map(|w| w / total).collect();
+    let chosen = scheme.ancestors(&shares, shares.len(), random);
+    Ok(Value::ints(chosen.into_iter().map(|k| k as i64).collect()))
+}
 
 /// A resampling scheme (Douc, Cappé and Moulines 2005 compare them).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

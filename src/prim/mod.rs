@@ -7,6 +7,7 @@ mod arguments;
 mod arith;
 mod domains;
 mod draws;
+mod gaussian;
 mod intrinsic;
 mod linalg;
 mod lists;
@@ -70,6 +71,7 @@ pub fn rows() -> &'static [&'static [Row]] {
         lists::ROWS,
         statistics::ROWS,
         linalg::ROWS,
+        gaussian::ROWS,
         strings::ROWS,
         draws::ROWS,
         domains::ROWS,

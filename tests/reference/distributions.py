@@ -262,6 +262,10 @@ spec("Pareto", inside=lambda x, y, a: bool(mp.isfinite(x) and x >= y), logp=lamb
      variance=lambda y, a: a * y * y / ((a - 1) ** 2 * (a - 2)) if a > 2 else mp.inf,
      cases=[((1.0, 3.0), [1.0, 1.5, 2.0, 10.0, 1e6, 1.0000001, 0.5]), ((2.5, 0.5), [2.5, 3.0, 20.0, 10.0, 1e6, 1e100, 0.5]), ((0.1, 1.5), [0.1, 0.2, 2.0, 10.0, 1e6, 0.11, -1.0])], bad=[(0.0, 1.0), (1.0, 0.0), (-1.0, 1.0)])
 
+spec("Lomax", inside=nonnegative, logp=lambda x, s, a: log(a / s) - (a + 1) * mp.log1p(x / s), cdf=lambda x, s, a: M(0) if x <= 0 else M(1) if x == mp.inf else 1 - (1 + x / s) ** -a,
+     mean=lambda s, a: s / (a - 1) if a > 1 else mp.inf, variance=lambda s, a: s * s * a / ((a - 1) ** 2 * (a - 2)) if a > 2 else mp.inf,
+     cases=[((1.0, 3.0), [0.0, 1e-12, 0.5, 2.0, 10.0, 1e6, -0.5]), ((2.5, 0.5), [0.0, 3.0, 20.0, 10.0, 1e6, 1e100, -0.5]), ((0.1, 1.5), [1e-9, 0.2, 2.0, 10.0, 1e6, 0.11, -1.0])], bad=[(0.0, 1.0), (1.0, 0.0), (-1.0, 1.0)])
+
 spec("Rayleigh", inside=nonnegative, logp=lambda x, s: log(x) - 2 * log(s) - (x / s) ** 2 / 2, cdf=split(0, lambda x, s: -mp.expm1(-((x / s) ** 2) / 2)),
      mean=lambda s: s * mp.sqrt(PI / 2), variance=lambda s: (4 - PI) / 2 * s * s,
      cases=[((1.0,), POS_X + [0.0]), ((2.5,), POS_X), ((0.1,), [0.1, 0.3, 1.0, 1e-5, 0.05, 2.0, -1.0])], bad=[(0.0,), (-1.0,), (NAN,)])
@@ -383,6 +387,11 @@ spec("NegativeBinomial", inside=natural, logp=lambda x, a, b: nb_logp(x, a, b / 
      mean=lambda a, b: a / b, variance=lambda a, b: a / b ** 2 * (b + 1),
      cases=[((2.0, 0.5), [0, 1, 3, 15, 40, 300, -1]), ((0.1, 2.0), [0, 1, 2, 3, 50, 10, -1]), ((100.0, 0.25), [400, 350, 500, 0, 1000, 5, -1]), ((1e9, 1e8), [0, 1, 10, 12, 5, 40, -1]), ((5.0, 1e-7), [0, 1, 5 * 10**7, 4 * 10**7, 10**8, 10**9, -1])],
      bad=[(0.0, 1.0), (1.0, 0.0), (-1.0, 1.0)], discrete=True)
+
+spec("BetaNegativeBinomial", inside=natural, logp=lambda x, r, a, b: lgamma(M(x) + r) - lgamma(M(x) + 1) - lgamma(r) + lbeta(a + r, b + x) - lbeta(a, b),
+     mean=lambda r, a, b: r * b / (a - 1) if a > 1 else mp.inf, variance=lambda r, a, b: r * (a + r - 1) * b * (a + b - 1) / ((a - 2) * (a - 1) ** 2) if a > 2 else mp.inf,
+     cases=[((2.0, 3.0, 4.0), [0, 1, 3, 15, 40, 300, -1]), ((1.0, 0.5, 0.5), [0, 1, 2, 3, 50, 10**6, -1]), ((1e6, 1e8, 3e8), [3 * 10**6, 2990000, 3100000, 0, 10**6, 10**7, -1]), ((5.5, 1.5, 1e7), [0, 1, 10**8, 10**7, 10**9, 10**6, -1])],
+     bad=[(0.0, 1.0, 1.0), (1.0, 0.0, 1.0), (1.0, 1.0, -1.0)], discrete=True)
 
 spec("NegativeBinomialMean", inside=natural, logp=lambda x, m, f: nb_logp(x, f, f / (m + f), m / (m + f)), cdf=counted(lambda x, m, f: inc_beta(f, x + 1, f / (m + f)) if f < 5000 and x < 5000 else None),
      mean=lambda m, f: m, variance=lambda m, f: m + m * m / f,
