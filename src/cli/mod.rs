@@ -9,6 +9,7 @@ mod refuse;
 mod repl;
 mod run;
 mod sbc;
+mod stream;
 mod test;
 mod validate;
 
@@ -63,6 +64,8 @@ enum Command {
     Explain(explain::Explain),
     /// Check that inference of a model keeps its meaning: contracts, every outcome, draws
     Validate(validate::Validate),
+    /// Teach a learner from standard input, line by line
+    Stream(stream::Stream),
     /// Calibrate a method: infer data drawn from the model, and rank the truth among the draws
     Sbc(sbc::Sbc),
     #[command(external_subcommand)]
@@ -103,6 +106,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>, world: Arc<dyn World>
             Command::Repl(command) => command.run(&face),
             Command::Explain(command) => command.run(&face),
             Command::Validate(command) => command.run(&face),
+            Command::Stream(command) => command.run(&face),
             Command::Sbc(command) => command.run(&face),
             Command::Other(words) => refuse::command(&face, &words),
         },

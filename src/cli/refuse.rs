@@ -7,7 +7,6 @@ use std::ffi::OsString;
 
 /// Commands of the language that do not exist yet, and what serves in their place.
 const COMMANDS: &[(&str, &str)] = &[
-    ("stream", "`borel run FILE` on a script that loops over the observations"),
     ("plot", "`borel run FILE --out draws.csv`, and any tool that reads CmdStan's draws"),
     ("summary", "`borel run FILE`, which prints the summary; `--format json` gives it to programs"),
     ("diagnose", "`borel run FILE`, which prints what speaks against the result"),
@@ -17,7 +16,7 @@ const COMMANDS: &[(&str, &str)] = &[
 ];
 
 /// Commands that exist.
-const KNOWN: &[&str] = &["run", "check", "fmt", "test", "repl", "explain", "validate", "sbc", "help"];
+const KNOWN: &[&str] = &["run", "check", "fmt", "test", "repl", "explain", "validate", "stream", "sbc", "help"];
 
 /// Methods of the language that do not exist yet, and the nearest that do.
 const METHODS: &[(&str, &str)] = &[

@@ -2,6 +2,7 @@
 
 mod alignment;
 mod blame;
+mod checkpoint;
 mod density;
 mod explain;
 pub mod face;
@@ -15,6 +16,7 @@ pub mod plan;
 mod populations;
 mod prepare;
 pub mod simulate;
+pub mod stream;
 pub mod subject;
 
 use crate::core::ir::{FuncId, Program};
@@ -371,12 +373,28 @@ impl Session {
 
     /// As `execute`, with draws of its own.
     fn execute_with(&self, code: &Arc<Code>, generator: Generator) -> Result<Value, Failure> {
+        let mut machine = self.machine(generator);
+        machine.start(code, code.entry, &[])?;
+        self.run_machine(machine, code)
+    }
+
+    /// Calls a function value of some code, with draws of its own.
+    fn call_with(&self, code: &Arc<Code>, f: &Value, args: &[Value], generator: Generator) -> Result<Value, Failure> {
+        let mut machine = self.machine(generator);
+        machine.start_closure(code, f, args)?;
+        self.run_machine(machine, code)
+    }
+
+    fn machine(&self, generator: Generator) -> Machine {
         let mut machine = Machine::default();
         machine.limits = self.options.limits;
         machine.draw = true;
         machine.print_buffer = self.print_buffer();
         machine.generator = generator;
-        machine.start(code, code.entry, &[])?;
+        machine
+    }
+
+    fn run_machine(&self, mut machine: Machine, code: &Arc<Code>) -> Result<Value, Failure> {
         let result = loop {
             match machine.run(code) {
                 Err(fault) => break Err(fault),

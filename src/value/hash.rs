@@ -17,6 +17,11 @@ pub(super) fn equal(a: &Value, b: &Value) -> bool {
     compare(a, b, |x, y| x == y, true)
 }
 
+/// A hash of bytes that is the same in every run and version (Fowler, Noll and Vo, 1a, 64 bits).
+pub fn fingerprint(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
 /// The bits of a real with `-0.0` and NaN brought to one form.
 #[inline]
 pub fn real_bits(x: f64) -> u64 {
@@ -199,6 +204,12 @@ mod tests {
         (0..n).fold(Value::Unit, |tail, i| {
             Value::Variant(Arc::new(Variant { name, tag: 1, fields: vec![Value::Int(i), tail] }))
         })
+    }
+
+    #[test]
+    fn fingerprints_are_those_of_the_paper() {
+        assert_eq!(fingerprint(b""), 0xcbf2_9ce4_8422_2325);
+        assert_eq!(fingerprint(b"a"), 0xaf63_dc4c_8601_ec8c);
     }
 
     #[test]

@@ -285,7 +285,7 @@ fn merge_equal(values: &mut Vec<(Value, f64)>) {
 }
 
 /// All values of a finite domain.
-pub(super) fn finite_values(domain: &Domain) -> Vec<Value> {
+pub fn finite_values(domain: &Domain) -> Vec<Value> {
     match domain {
         Domain::Bool => vec![Value::Bool(false), Value::Bool(true)],
         Domain::IntRange(lo, hi) => (*lo..=*hi).map(Value::Int).collect(),
