@@ -446,6 +446,38 @@ def threads(bench):
     bench.row("8 SMC, 100,000 particles: two threads, against one thread in the place of the peer", filter_on(2), filter_on(1), "ms wall", 1e3, "1.6 × one thread")
 
 
+def learners(bench):
+    """Observations through learners, one at a time; and that their memory does not grow."""
+
+    def run(model, name, value, expected):
+        def once():
+            ran = child([BOREL, "run", MODELS / f"{model}.borel", "--set", f"{name}={value}"])
+            if abs(float(ran.text) - expected) > 1e-6 * abs(expected):
+                raise Failed(f"log evidence {ran.text.strip()}, not {expected}")
+            return ran.cpu
+
+        return once
+
+    half = math.lgamma(500_001) * 2 - math.lgamma(1_000_002)
+    bench.row("9 a million tosses through BetaBernoulli", run("learner_beta", "n", 1_000_000, half), None, "s CPU", 1, 1)
+    kalman = run("learner_kalman", "n", 1_000_000, KALMAN)
+    bench.row("9a a million positions through a Kalman filter of four dimensions", kalman, None, "s CPU", 1, 3)
+
+    def update():
+        long, short = (run("learner_networks", "passes", k, value) for k, value in ((13, NETWORKS[1]), (3, NETWORKS[0])))
+        return (long() - short()) / 40
+
+    bench.row("9b an update of a mixture of 19,683 networks", update, None, "ms CPU", 1e3, 50)
+    if not bench.only or "9c".startswith(bench.only):
+        peaks = {n: peak_memory([BOREL, "run", MODELS / "learner_kalman.borel", "--set", f"n={n}"]) for n in (10_000, 1_000_000)}
+        for n, peak in peaks.items():
+            print(f"| 9c Kalman learner, {n:,} positions, MB peak | {peak / 1e6:.3g} (one run) | — | — | does not grow | |", flush=True)
+
+
+#: Log evidences of the workloads that have no short closed form, by an independent implementation in `peers/learners.py`.
+KALMAN, NETWORKS = -26807293.47123651, (-8.717549556096573, -13.063672319186487)
+
+
 def find_webppl(arguments, scratch):
     """The WebPPL program: the one named, or one installed for this run; none where there is no npm."""
     if arguments.no_peers:
@@ -487,7 +519,7 @@ def main():
         print(f"{os.cpu_count()} cores, {processor()}; load at the start {os.getloadavg()[0]:.1f}; ", end="")
         print(f"Python {sys.version.split()[0]}; WebPPL {'installed' if bench.webppl else MISSING}; repeats: {arguments.repeats}.\n")
         print("| workload | ours | peer | peer / ours | target | |\n|---|---|---|---|---|---|", flush=True)
-        for workload in (single_site, chain_growth, particle_filter, hidden_markov, particle_gibbs, memory, calls, front_end, threads):
+        for workload in (single_site, chain_growth, particle_filter, hidden_markov, particle_gibbs, memory, calls, front_end, threads, learners):
             workload(bench)
         print(f"\nLoad at the end {os.getloadavg()[0]:.1f}.")
         for note in bench.notes:
