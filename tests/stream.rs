@@ -140,10 +140,10 @@ fn bad_lines_are_told_and_skipped_or_end_the_stream() {
     assert_eq!(told.last().unwrap()["line"], 7);
     assert_eq!(told[1]["log_loss"], "inf");
     let folder = Folder::new(&[("dice.borel", "DirichletCategorical(ones(6))")]);
-    let (status, out, error) = folder.stream(&["dice.borel", "--bad", "skip"], "5\n6\n5\n");
-    assert_eq!((status, lines(&out).len()), (0, 2));
+    let (status, out, error) = folder.stream(&["dice.borel", "--bad", "skip"], "5\nnull\n6\n5\n");
+    assert_eq!((status, lines(&out).len()), (0, 3));
     assert!(error.contains("error: line 2: ") && error.contains("1 line was left out"), "{error}");
-    near(&lines(&out)[1]["log_loss"], -(2.0f64 / 7.0).ln());
+    near(&lines(&out)[2]["log_loss"], -(2.0f64 / 7.0).ln());
 }
 
 #[test]
