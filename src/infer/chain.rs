@@ -96,7 +96,11 @@ fn run_chain<T: Traced + Send + 'static>(
     let mut moved = false;
     // Fixed after warm-up: a number of steps that followed the state would record states unevenly.
     let mut sweep = 1;
+    // A program whose runs differ in length may have endless ones.
+    let mut lengths = (usize::MAX, 0);
     for round in 0..options.warmup + options.draws {
+        let length = walker.view.trace(&walker.state).choices.len();
+        lengths = (lengths.0.min(length), lengths.1.max(length));
         if round == options.warmup {
             moves.adapting = false;
             warm = Some(clock());
@@ -146,8 +150,7 @@ fn run_chain<T: Traced + Send + 'static>(
         steps: moves.made,
         domain_faults: moves.trouble.domain_faults,
         example: moves.trouble.example,
-        small: walker.view.trace(&walker.state).choices.len() <= MOST_LOOKED_AT
-            && walker.view.trace(&walker.state).calls == 0,
+        small: lengths.0 == lengths.1 && lengths.1 <= MOST_LOOKED_AT && walker.view.trace(&walker.state).calls == 0,
         // Where nothing can be moved every draw is a run of its own.
         moved: moved || walker.view.trace(&walker.state).movable.is_empty(),
     })

@@ -13,6 +13,11 @@ pub trait Random {
     /// The generator for continuous draws; none where every decision must be finite.
     fn generator(&mut self) -> Option<&mut Generator>;
 
+    /// Whether so many decisions were made that the run is taken for one without end, which views then stop.
+    fn exhausted(&self) -> bool {
+        false
+    }
+
     /// `true` with probability `p`.
     fn flip(&mut self, p: f64) -> bool {
         if p >= 1.0 {
@@ -90,7 +95,15 @@ impl Random for Watched<'_> {
     fn generator(&mut self) -> Option<&mut Generator> {
         self.inner.generator()
     }
+
+    fn exhausted(&self) -> bool {
+        self.inner.exhausted()
+    }
 }
+
+/// A run that follows a script and makes more decisions than this ends in a fault: a recursion whose first outcomes go on for ever
+/// would never return.
+const MOST_DECISIONS: usize = 10_000;
 
 /// Follows a script of outcomes, and notes what else could have happened; see [`every_outcome`].
 #[derive(Debug, Default)]
@@ -132,6 +145,10 @@ impl Random for Exact {
 
     fn generator(&mut self) -> Option<&mut Generator> {
         None
+    }
+
+    fn exhausted(&self) -> bool {
+        self.position > MOST_DECISIONS
     }
 }
 
@@ -192,6 +209,17 @@ mod tests {
         assert!((total - 1.0).abs() < 1e-15);
         let p = results.iter().find(|(_, v)| *v == (1, 2, true)).map(|(p, _)| *p);
         assert_eq!(p, Some(0.75 * 0.5 * 0.25));
+    }
+
+    #[test]
+    fn a_run_of_endless_decisions_is_told() {
+        let endless = every_outcome(|r| {
+            while !r.exhausted() {
+                r.flip(0.5);
+            }
+            Err::<(), Fault>(Fault::limit("too long"))
+        });
+        assert!(endless.is_err());
     }
 
     #[test]

@@ -130,6 +130,10 @@ fn choose_outcome(
     sample: u32,
     random: &mut dyn Random,
 ) -> Result<Value, Fault> {
+    if random.exhausted() {
+        return Err(Fault::limit("a run makes too many choices for all its outcomes to be followed")
+            .hint("use a method that draws, or `enumerate`, which follows runs by their probability"));
+    }
     let outcomes = branching::outcomes(machine, code, func, sample)?;
     let weights: Vec<f64> = outcomes.values.iter().map(|(_, logp)| logp.exp()).collect();
     if weights.is_empty() {
