@@ -204,8 +204,9 @@ impl Run {
 
     fn set_threads(&self, face: &Face) -> Result<(), Status> {
         let threads = self.threads.unwrap_or(0) as usize;
-        // Work that is handed to a thread may be as deep as work that is not.
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).stack_size(256 << 20);
+        // Work that is handed to a thread may be as deep as work that is not. This thread takes part, instead of waiting for others
+        // at every step that they share.
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).use_current_thread().stack_size(256 << 20);
         pool.build_global().map_err(|error| face.usage(&format!("cannot start {threads} threads: {error}")))
     }
 

@@ -297,6 +297,11 @@ impl Args {
         Ok(Arc::unwrap_or_clone(object.downcast::<T>().map_err(|_| self.wrong())?))
     }
 
+    /// An object as what it is, to be looked at.
+    pub(super) fn look<'a, T: HostObject>(&self, object: &'a Arc<dyn HostObject>) -> Result<&'a T, Fault> {
+        object.as_any().downcast_ref().ok_or_else(|| self.wrong())
+    }
+
     fn wrong(&self) -> Fault {
         Fault::internal(format!("`{}` was given an object of another kind", self.name))
     }

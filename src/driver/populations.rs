@@ -34,6 +34,20 @@ macro_rules! either {
     };
 }
 
+/// Looks at the population that is the next argument, which may be held elsewhere too: nothing is copied.
+macro_rules! looking {
+    ($args:expr, $population:ident => $body:expr) => {{
+        let object = $args.host()?;
+        match object.as_any().downcast_ref::<Population<SteppedView>>() {
+            Some($population) => $body,
+            None => {
+                let $population = $args.look::<Population<RecordedView>>(&object)?;
+                $body
+            }
+        }
+    }};
+}
+
 impl Held {
     fn take(args: &mut Args) -> Result<Held, Fault> {
         match args.host()? {
@@ -166,11 +180,7 @@ pub(super) fn call(
                 .map_err(unfinished)?;
             held.value()
         }
-        "look_ahead" => {
-            let held = Held::take(args)?;
-            let pilots = args.count()?;
-            Value::reals(either!(held, population => population.look_ahead(pilots, random)?))
-        }
+        "look_ahead" => Value::reals(looking!(args, population => population.look_ahead(args.count()?, random)?)),
         "resample" => {
             let mut held = Held::take(args)?;
             let (scheme, below) = (args.scheme()?, args.real()?);
@@ -184,7 +194,7 @@ pub(super) fn call(
             either!(&mut held, population => population.resample_by(&promise, scheme, random)?);
             held.value()
         }
-        "running" => Value::Bool(either!(Held::take(args)?, population => population.running())),
+        "running" => Value::Bool(looking!(args, population => population.running())),
         "finish" => {
             let (held, method) = (Held::take(args)?, args.value().to_string());
             host(either!(held, population => population.finish(&method)?))

@@ -15,6 +15,7 @@ use super::{Contract, Row};
 use crate::model::{Dead, Path, Random, Recorded, Stand, Stepped};
 use crate::posterior::{Chain, Info, Posterior, Warning, log_sum_exp};
 use crate::value::{Fault, HostObject, Value};
+use rayon::prelude::*;
 use std::any::Any;
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -531,6 +532,9 @@ fn still_running() -> Fault {
     Fault::error("the population is still running").hint("advance it until `running(p)` is false")
 }
 
+/// Weights that one thread takes at least.
+const TOGETHER: usize = 4096;
+
 /// Normalised weights.
 #[derive(Clone, Debug)]
 struct Shares {
@@ -548,7 +552,13 @@ impl Shares {
         if highest == f64::NEG_INFINITY {
             return None;
         }
-        let mut weights: Vec<f64> = log_weights.iter().map(|w| (w - highest).exp()).collect();
+        let share = |w: &f64| (w - highest).exp();
+        // Sums stay in order, so that they do not depend on the threads.
+        let mut weights: Vec<f64> = if log_weights.len() < 2 * TOGETHER || rayon::current_num_threads() == 1 {
+            log_weights.iter().map(share).collect()
+        } else {
+            log_weights.par_iter().with_min_len(TOGETHER).map(share).collect()
+        };
         let sum: f64 = weights.iter().sum();
         weights.iter_mut().for_each(|w| *w /= sum);
         let effective = effective(&weights);
