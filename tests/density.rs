@@ -14,14 +14,27 @@ use borel::exec::view::density::DensityView;
 use borel::model::Density;
 use std::path::PathBuf;
 
-/// Models of the examples and oracles that have no array code, and a part of the reason; those with a discrete choice besides.
+/// Models of the examples and oracles that have no array code, and a part of the reason.
 const REFUSED: &[(&str, &str)] = &[
+    ("branching:", "number of steps depends on a choice"),
+    ("branching:", "infinitely many values"),
+    ("burglar_alarm:", "stops the run"),
+    ("coal_mining:", "a slice whose ends differ"),
+    ("dirichlet_process_mixture:", "still growing"),
+    ("dpmix:", "still growing"),
+    ("evidence1:", "whether `sample` is chosen"),
+    ("evidence2:", "whether `sample` is chosen"),
+    ("geometric:", "whether `sample` is chosen"),
+    ("grass:", "whether `sample` is chosen"),
     ("logistic_growth:", "adaptive solver"),
-    ("hidden_markov:", ""),
-    ("hmm16:", ""),
-    ("hmm2:", ""),
-    ("lda:", ""),
+    ("monty:", "not numbers"),
+    ("monty_hall:", "not numbers"),
     ("pcfg:", ""),
+    ("random_function:", "whether `sample` is chosen"),
+    ("reversible_jump:", "whether `first` is chosen"),
+    ("rsa:", "not numbers"),
+    ("scalar:", "an inference within the model"),
+    ("transdim:", "whether `sample` is chosen"),
 ];
 
 /// Models whose solution of an equation Stan steers by its sensitivities as well.
@@ -198,6 +211,7 @@ fn array_code_agrees_with_the_machine() {
                 let machine = match view.density_by_machine(&x) {
                     Ok(density) => density,
                     Err(fault) if fault.kind == borel::value::fault::FaultKind::Domain => f64::NEG_INFINITY,
+                    Err(fault) if fault.message.contains("combinations") => continue,
                     Err(fault) => {
                         wrong.push(format!("{name}: {fault}"));
                         return;
@@ -216,7 +230,7 @@ fn array_code_agrees_with_the_machine() {
                     // The same point again gives the same bits.
                     let mut again = vec![0.0; x.len()];
                     let value = evaluator.gradient(&x, &mut again);
-                    assert_eq!(gradient, again);
+                    assert!(gradient.iter().zip(&again).all(|(a, b)| a.to_bits() == b.to_bits()), "{name}");
                     value.to_bits()
                 });
                 let scale = gradient.iter().fold(1.0f64, |m, g| m.max(g.abs())) + machine.abs();
@@ -226,7 +240,7 @@ fn array_code_agrees_with_the_machine() {
                         moved[k] += h;
                         evaluator.log_density(&moved)
                     });
-                    if (numeric - gradient[k]).abs() > 1e-7 * scale {
+                    if (numeric - gradient[k]).abs() > 1e-7 * scale || gradient[k].is_nan() {
                         let place = &view.coordinates()[k];
                         wrong.push(format!("{name}: derivative by {place} {}, by differences {numeric}", gradient[k]));
                         return;
@@ -235,13 +249,50 @@ fn array_code_agrees_with_the_machine() {
             }
         });
     }
-    let unexpected: Vec<&String> = refused
-        .iter()
-        .filter(|r| {
-            !r.contains("is discrete") && !REFUSED.iter().any(|(name, why)| r.starts_with(name) && r.contains(why))
-        })
-        .collect();
+    let unexpected: Vec<&String> =
+        refused.iter().filter(|r| !REFUSED.iter().any(|(name, why)| r.starts_with(name) && r.contains(why))).collect();
     wrong.extend(unexpected.into_iter().cloned());
     assert!(compared >= 35, "{compared}");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The choices of a draw, as text.
+fn named(run: &borel::model::Weighted) -> Vec<(String, String)> {
+    run.named.iter().map(|(name, value)| (name.clone(), value.to_string())).collect()
+}
+
+/// Finite choices are drawn back with their posterior probabilities: over all outcomes of the draws, exactly those that the machine's
+/// densities of each combination give.
+#[test]
+fn finite_choices_are_drawn_back_exactly() {
+    let mut compared = 0;
+    for folder in ["mixture_choices", "chains_of_choices"] {
+        let path = programs::root(&format!("tests/density/programs/{folder}.borel"));
+        let (mut session, file) = programs::load(&path, 1, None).unwrap();
+        session.prepare(&file).unwrap();
+        for model in session.models(&file) {
+            let view = session.density(&file, Some(model.name.as_str())).unwrap();
+            let x: Vec<f64> = (0..view.dim()).map(|k| ((k * 7 + 3) as f64).sin()).collect();
+            let outcomes = borel::model::every_outcome(|random| {
+                let run = view.constrain(&x, random)?;
+                let joint = view.density_of(&x, &run)?;
+                Ok((named(&run), joint))
+            })
+            .unwrap();
+            let total = view.density_by_machine(&x).unwrap();
+            let mut mass = 0.0;
+            for (probability, (choices, joint)) in &outcomes {
+                let right = (joint - total).exp();
+                assert!(
+                    (probability - right).abs() < 1e-12,
+                    "{}: {choices:?} is drawn with probability {probability}, not {right}",
+                    model.name
+                );
+                mass += right;
+            }
+            assert!((mass - 1.0).abs() < 1e-10, "{}: {mass}", model.name);
+            compared += outcomes.len();
+        }
+    }
+    assert!(compared > 200, "{compared}");
 }

@@ -101,6 +101,11 @@ impl Session {
         match DensityView::new(model.clone()) {
             Ok(view) => {
                 let _ = writeln!(out, "  density   differentiable, over {} unconstrained coordinates", view.dim());
+                for (name, span, way) in view.summed_out() {
+                    let place = self.checker.sources.place(span).unwrap_or_default();
+                    let line = place.rsplit(':').nth(1).map(|line| format!(" (line {line})")).unwrap_or_default();
+                    let _ = writeln!(out, "            `{name}`{line} is summed out and drawn back: {way}");
+                }
             }
             Err(fault) => {
                 let place = self.checker.sources.place(fault.span).unwrap_or_default();

@@ -22,6 +22,8 @@ pub struct Plan {
     pub choices: usize,
     /// The density can be differentiated; or why not, where that was asked.
     pub gradient: Option<Result<(), String>>,
+    /// Finite choices that are summed out of the density.
+    pub summed: Vec<String>,
 }
 
 impl Plan {
@@ -61,7 +63,13 @@ impl Plan {
         };
         match method {
             "importance" => format!("importance: {not_exact}nothing is observed, so independent runs are draws"),
-            "nuts" => format!("nuts: {not_exact}the density has a gradient, which the No-U-Turn sampler follows"),
+            "nuts" => {
+                let summed = match &self.summed[..] {
+                    [] => String::new(),
+                    names => format!(" once {} summed out", are(names)),
+                };
+                format!("nuts: {not_exact}the density has a gradient{summed}, which the No-U-Turn sampler follows")
+            }
             "smc" => format!(
                 "smc: {not_exact}{no_gradient}choices and observations alternate along a sequence, which a particle filter follows"
             ),
@@ -70,11 +78,28 @@ impl Plan {
     }
 }
 
+/// Names in a sentence, and whether they are one or several.
+fn are(names: &[String]) -> String {
+    match names {
+        [one] => format!("{one} is"),
+        [most @ .., last] => format!("{} and {last} are", most.join(", ")),
+        [] => String::new(),
+    }
+}
+
 /// Looks at the program of a model, and whether its density has a gradient.
 pub fn full(model: &Model) -> Plan {
     let mut plan = plan(model);
     if plan.continuous.is_some() {
         let view = super::gradients::view(model.clone(), false);
+        if let Ok(view) = &view {
+            for (name, ..) in view.summed_out() {
+                let name = format!("`{name}`");
+                if !plan.summed.contains(&name) {
+                    plan.summed.push(name);
+                }
+            }
+        }
         plan.gradient = Some(view.map(|_| ()).map_err(|fault| fault.message));
     }
     plan

@@ -205,6 +205,7 @@ pub struct Code {
     pub numbers: Vec<(usize, f64)>,
     pub memory: usize,
     pub registers: usize,
-    /// Where the roots lie.
+    /// Where the roots lie, and their axes.
     pub roots: Vec<Source>,
+    pub shapes: Vec<Axes>,
 }

@@ -3,9 +3,11 @@
 use super::code::Code;
 use super::derive;
 use super::graph::{F, Id};
+use super::marginal::{self, Drawn, Finite};
 use super::plan;
 use super::run::Executor;
 use super::trace::Traced;
+use crate::model::Random;
 use std::sync::Arc;
 
 /// Code for a log density, alone and with its gradient.
@@ -17,6 +19,15 @@ pub struct DensityCode {
     conditions: usize,
     /// Where each part of the gradient belongs: root, first coordinate, length.
     parts: Arc<Vec<(usize, usize, usize)>>,
+    summed: Option<Arc<SummedOut>>,
+}
+
+/// Finite choices that were summed out, and code for the tables by which they are drawn back.
+#[derive(Debug)]
+struct SummedOut {
+    finite: Vec<Finite>,
+    drawn: Vec<Drawn>,
+    code: Arc<Code>,
 }
 
 /// Makes code of a traced program; or says why there is none.
@@ -35,6 +46,13 @@ pub fn compile(traced: &mut Traced) -> Result<DensityCode, String> {
     roots.extend(holds);
     let conditions = roots.len() - 1;
     let value = plan::compile(graph, &roots, traced.dim)?;
+    let mut summed = None;
+    if !traced.finite.is_empty() {
+        let tables: Vec<Id> = traced.drawn.iter().flat_map(Drawn::tables).collect();
+        let code = Arc::new(plan::compile(graph, &tables, traced.dim)?);
+        let (finite, drawn) = (std::mem::take(&mut traced.finite), std::mem::take(&mut traced.drawn));
+        summed = Some(Arc::new(SummedOut { finite, drawn, code }));
+    }
     let parts = derive::gradient(graph, total)?;
     let mut places = Vec::new();
     for part in &parts {
@@ -55,6 +73,7 @@ pub fn compile(traced: &mut Traced) -> Result<DensityCode, String> {
         gradient: Arc::new(gradient),
         conditions,
         parts: Arc::new(places),
+        summed,
     })
 }
 
@@ -67,6 +86,34 @@ pub struct Evaluator {
 }
 
 impl DensityCode {
+    /// The finite choices that were summed out.
+    pub fn finite(&self) -> &[Finite] {
+        self.summed.as_ref().map_or(&[], |s| &s.finite)
+    }
+
+    /// Draws the finite choices given a vector: of each, in each lane, the place of its value.
+    pub fn draw_finite(&self, x: &[f64], random: &mut dyn Random) -> Vec<Vec<u32>> {
+        let Some(summed) = &self.summed else { return Vec::new() };
+        let mut executor = Executor::new(&summed.code);
+        executor.run(x);
+        let mut at = 0;
+        let numbers: Vec<Vec<marginal::Numbers<'_>>> = summed
+            .drawn
+            .iter()
+            .map(|entry| {
+                let count = entry.tables().len();
+                at += count;
+                (at - count..at)
+                    .map(|k| {
+                        let axes = &summed.code.shapes[k];
+                        marginal::Numbers { axes, data: executor.slice(k, super::axis::size(axes)) }
+                    })
+                    .collect()
+            })
+            .collect();
+        marginal::draw_back(&summed.finite, &summed.drawn, &numbers, random)
+    }
+
     /// Memory to evaluate in.
     pub fn evaluator(&self) -> Evaluator {
         Evaluator { code: self.clone(), value: Executor::new(&self.value), gradient: Executor::new(&self.gradient) }
@@ -129,7 +176,16 @@ mod tests {
         let squares = graph.contract(a, a, &[axis]);
         let density = graph.sub(sum, squares);
         let jacobian = graph.scalar(0.0);
-        let traced = Traced { graph, density, jacobian, conditions: Vec::new(), choices: Vec::new(), dim: n + 1 };
+        let traced = Traced {
+            graph,
+            density,
+            jacobian,
+            conditions: Vec::new(),
+            choices: Vec::new(),
+            dim: n + 1,
+            finite: Vec::new(),
+            drawn: Vec::new(),
+        };
         (traced, w)
     }
 

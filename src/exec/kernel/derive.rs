@@ -276,6 +276,7 @@ impl Derive<'_> {
                 self.give(x, part);
             }
             Op::ConstrainBack { .. } => return Err("a derivative of a derivative".into()),
+            Op::Finite(..) => return Err("internal error: a finite choice is left in array code".into()),
             Op::Scalar(_) | Op::Data(_) | Op::Count(..) => {}
         }
         Ok(())

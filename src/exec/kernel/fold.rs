@@ -206,9 +206,14 @@ pub fn operate(op: &Op, args: &[Array<'_>], axes: &Axes) -> Option<Vec<f64>> {
             constrain::run(op, &args, axes, &mut out, &mut Vec::new());
             Some(out)
         }
-        Op::Scalar(_) | Op::Data(_) | Op::Count(..) | Op::Input(_) | Op::State(..) | Op::Last(..) | Op::Later(_) => {
-            None
-        }
+        Op::Scalar(_)
+        | Op::Data(_)
+        | Op::Count(..)
+        | Op::Input(_)
+        | Op::State(..)
+        | Op::Last(..)
+        | Op::Later(_)
+        | Op::Finite(..) => None,
     }
 }
 

@@ -132,6 +132,9 @@ pub enum Op {
     Last(u32, u32),
     /// A node that is known later, with these axes; see [`Graph::settle`].
     Later(u32),
+    /// A finite choice by its number, which is summed out: over the axis of its values, the first of which is this integer, and over the
+    /// loops around it.
+    Finite(u32, Axis, i64),
 }
 
 /// A loop with a carried dependence. Its body is the part of the graph between its states and their values after a step.
@@ -155,6 +158,8 @@ pub struct Node {
     pub range: Range,
     /// Depends on nothing but data.
     pub constant: bool,
+    /// Depends on data and finite choices alone; of a promise, is expected to.
+    pub discrete: bool,
     /// Made where a condition on choices decides: its derivative may be infinite where it is not used.
     pub guarded: bool,
 }
@@ -238,12 +243,17 @@ impl Graph {
         let range = Range::of(self, &key.0, &key.1);
         let constant = match &key.0 {
             Op::Scalar(_) | Op::Data(_) | Op::Count(..) => true,
-            Op::Input(_) | Op::State(..) | Op::Last(..) | Op::Later(_) => false,
+            Op::Input(_) | Op::State(..) | Op::Last(..) | Op::Later(_) | Op::Finite(..) => false,
             _ => key.1.iter().all(|arg| self.is_constant(*arg)),
+        };
+        let discrete = match &key.0 {
+            Op::Finite(..) => true,
+            Op::Input(_) | Op::State(..) | Op::Last(..) | Op::Later(_) => false,
+            _ => constant || key.1.iter().all(|arg| self.node(*arg).discrete),
         };
         let id = Id(self.nodes.len() as u32);
         let (op, args, axes) = key.clone();
-        self.nodes.push(Node { op, args, axes, range, constant, guarded: self.guard });
+        self.nodes.push(Node { op, args, axes, range, constant, discrete, guarded: self.guard });
         self.known.insert(key, id);
         id
     }
@@ -416,11 +426,32 @@ impl Graph {
         self.insert(Op::Later(number), Vec::new(), axes)
     }
 
+    /// A stand-in for a node that depends on data and finite choices alone, as far as is known; with bounds, where they are.
+    pub fn promise_discrete(&mut self, axes: Axes, range: Range) -> Id {
+        let id = self.promise(axes);
+        let node = &mut self.nodes[id.0 as usize];
+        node.discrete = true;
+        node.range = range;
+        id
+    }
+
     /// Says what a promised node is.
     pub fn settle(&mut self, promise: Id, node: Id) {
         if let Op::Later(number) = self.node(promise).op {
             self.later[number as usize] = Some(node);
         }
+    }
+
+    /// Says that a promise is what a node was a step before, and `first` in the first step.
+    pub fn settle_by_step_before(&mut self, promise: Id, first: Id, after: Id, along: Axis) {
+        let count = self.count(along);
+        let (zero, one) = (self.scalar(0.0), self.scalar(1.0));
+        let back = self.sub(count, one);
+        let back = self.prim("max", &[back, zero]);
+        let previous = self.take(after, along, back);
+        let start = self.map(F::Eq, &[count, zero]);
+        let before = self.select(start, first, previous);
+        self.settle(promise, before);
     }
 
     /// Which of some nodes a node depends on.

@@ -10,6 +10,7 @@ mod formula;
 pub mod graph;
 mod linear;
 mod lower;
+pub mod marginal;
 pub mod plan;
 mod range;
 mod rules;

@@ -22,6 +22,7 @@ pub const MOST_LOOPS: usize = 8;
 pub fn compile(graph: &mut Graph, roots: &[Id], dim: usize) -> Result<Code, String> {
     let roots = lower(graph, roots);
     let order = complete_order(graph, &roots);
+    let graph = &*graph;
     let mut plan = Plan {
         graph,
         code: Code { memory: dim, ..Code::default() },
@@ -35,6 +36,7 @@ pub fn compile(graph: &mut Graph, roots: &[Id], dim: usize) -> Result<Code, Stri
     plan.emit(&order, &roots)?;
     let places = roots.iter().map(|id| plan.source(*id)).collect::<Result<Vec<_>, _>>()?;
     plan.code.roots = places;
+    plan.code.shapes = roots.iter().map(|id| graph.axes(*id).to_vec()).collect();
     Ok(plan.code)
 }
 

@@ -17,6 +17,8 @@ pub struct Range {
 impl Range {
     pub const ANY: Range =
         Range { low: f64::NEG_INFINITY, high: f64::INFINITY, low_open: false, high_open: false, finite: false };
+    /// 0 or 1.
+    pub const TRUTH: Range = Range { low: 0.0, high: 1.0, low_open: false, high_open: false, finite: true };
     pub const REAL: Range = Range { finite: true, ..Range::ANY };
 
     pub fn exactly(x: f64) -> Range {
@@ -152,6 +154,13 @@ impl Range {
             Op::Count(axis, offset) => Range {
                 low: *offset as f64,
                 high: *offset as f64 + f64::from(axis.extent) - 1.0,
+                low_open: false,
+                high_open: false,
+                finite: true,
+            },
+            Op::Finite(_, axis, low) => Range {
+                low: *low as f64,
+                high: *low as f64 + f64::from(axis.extent) - 1.0,
                 low_open: false,
                 high_open: false,
                 finite: true,

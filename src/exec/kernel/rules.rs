@@ -303,8 +303,12 @@ fn take(graph: &mut Graph, along: Axis, x: Id, index: Id) -> Option<Id> {
         }
         Op::Rename(from, to) if *to == along => Some(graph.take(node.args[0], *from, index)),
         Op::Map(f) if graph.number(index).is_some() && !node.constant => {
+            let guard = std::mem::replace(&mut graph.guard, node.guarded);
             let args: Vec<Id> = node.args.iter().map(|arg| graph.take(*arg, along, index)).collect();
-            Some(graph.map(*f, &args))
+            graph.guard = node.guarded;
+            let map = graph.map(*f, &args);
+            graph.guard = guard;
+            Some(map)
         }
         _ => None,
     }
@@ -494,4 +498,36 @@ pub fn combined(graph: &Graph, node: Id, total: Id) -> Option<(Combine, Id)> {
 pub enum Combine {
     By(Reduction),
     LogAddExp,
+}
+
+impl Graph {
+    /// `log(sum(exp(x)))` along an axis.
+    pub fn log_sum_exp(&mut self, x: Id, along: Axis) -> Id {
+        if !self.has(x, along) {
+            let n = self.scalar(f64::from(along.extent).ln());
+            return self.add(x, n);
+        }
+        if along.extent == 1 {
+            let zero = self.scalar(0.0);
+            return self.take(x, along, zero);
+        }
+        let finite = self.node(x).range.finite;
+        // Where all are -inf the sum is zero, and the derivative of its log is not used.
+        let guard = self.guard;
+        self.guard |= !finite;
+        let most = self.reduce(Reduction::Max, x, along);
+        let mut most = self.map(F::Detach, &[most]);
+        if !finite {
+            // Where all are −∞ nothing is subtracted.
+            let (low, zero) = (self.scalar(f64::NEG_INFINITY), self.scalar(0.0));
+            let none = self.map(F::Eq, &[most, low]);
+            most = self.select(none, zero, most);
+        }
+        let rest = self.sub(x, most);
+        let terms = self.prim("exp", &[rest]);
+        let sum = self.reduce(Reduction::Sum, terms, along);
+        let log = self.prim("log", &[sum]);
+        self.guard = guard;
+        self.add(most, log)
+    }
 }

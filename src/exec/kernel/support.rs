@@ -108,3 +108,32 @@ pub fn unconstrain(domain: &Domain, value: &Value, out: &mut Vec<f64>) -> Result
     }
     Ok(())
 }
+
+/// The value of a choice of whole domains, made of the values of its finite parts in their order.
+pub fn assemble(domain: &Domain, next: &mut dyn FnMut() -> Option<Value>) -> Result<Value, Fault> {
+    let each = |parts: &mut dyn Iterator<Item = &Domain>, next: &mut dyn FnMut() -> Option<Value>| {
+        parts.map(|part| assemble(part, next)).collect::<Result<Vec<_>, _>>()
+    };
+    let items = match domain {
+        Domain::Power(inner, n) => each(&mut std::iter::repeat_n(&**inner, *n), next)?,
+        Domain::Product(parts) => each(&mut parts.iter(), next)?,
+        _ => return next().ok_or_else(|| Fault::internal("a choice has fewer parts in its array code")),
+    };
+    let leaf = match domain {
+        Domain::Power(inner, _) => Some(&**inner),
+        _ => None,
+    };
+    Ok(match (items.is_empty(), leaf) {
+        (true, Some(Domain::Bool)) => Value::Bools(std::sync::Arc::new(Vec::new())),
+        (true, _) => Value::ints(Vec::new()),
+        _ => Value::array_of(items),
+    })
+}
+
+/// The numbers in a value of whole domains, in their order.
+pub fn parts(value: &Value, out: &mut Vec<Value>) {
+    match value.array_len() {
+        None => out.push(value.clone()),
+        Some(n) => (0..n).filter_map(|k| value.element(k)).for_each(|item| parts(&item, out)),
+    }
+}

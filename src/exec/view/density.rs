@@ -4,9 +4,11 @@ use super::{Model, Start, choice_name, choose_outcome, unexpected};
 use crate::core::ir::FuncId;
 use crate::exec::kernel::density::{self, DensityCode, Evaluator};
 use crate::exec::kernel::support;
-use crate::exec::kernel::trace::{self, Choice, Place, Refusal};
+use crate::exec::kernel::trace::{self, Choice, Place, Refusal, Slot};
 use crate::exec::machine::{Event, Machine};
 use crate::model::{Density, Evaluate, Random, Weighted};
+use crate::source::Span;
+use crate::value::fault::FaultKind;
 use crate::value::{Fault, Value};
 use std::collections::HashMap;
 
@@ -14,8 +16,8 @@ use std::collections::HashMap;
 pub struct DensityView {
     model: Model,
     code: DensityCode,
-    /// The coordinates of each choice, in the order in which a run meets them.
-    places: Vec<Vec<u32>>,
+    /// The coordinates of each choice, or its finite parts, in the order in which a run meets them.
+    places: Vec<Vec<Slot>>,
     coordinates: Vec<String>,
 }
 
@@ -55,25 +57,84 @@ impl DensityView {
         let mut names = vec![String::new(); view.code.dim];
         let mut random = crate::model::Production(crate::value::Generator::new(0));
         let point = view.initial(&mut random)?;
-        view.go(&mut random, Purpose::Constrain(&point, None), Some(&mut names))?;
+        let drawn = view.code.draw_finite(&point, &mut random);
+        view.go(&mut random, &drawn, Purpose::Constrain(&point, None), Some(&mut names))?;
         view.coordinates = names;
         Ok(view)
     }
 
-    /// The log density as the machine computes it, slowly: what array code is compared with.
+    /// The log density as the machine computes it, slowly: what array code is compared with. Finite choices are summed out one by one.
+    ///
+    /// # Errors
+    /// As a run of the model has them, and where finite choices have more than a million combinations.
+    pub fn density_by_machine(&self, x: &[f64]) -> Result<f64, Fault> {
+        let mut lanes: Vec<(u32, u32)> = Vec::new();
+        for slot in self.places.iter().flatten() {
+            if let Slot::Finite(number, lane) = *slot {
+                lanes.push((number, lane));
+            }
+        }
+        let finite = self.code.finite();
+        let mut values: Vec<Vec<u32>> = finite.iter().map(|f| vec![0; f.lanes()]).collect();
+        let sizes: Vec<u32> = lanes.iter().map(|(number, _)| finite[*number as usize].values.len() as u32).collect();
+        let combinations = sizes.iter().fold(1usize, |n, k| n.saturating_mul(*k as usize));
+        if combinations > 1_000_000 {
+            return Err(Fault::error(format!("{combinations} combinations of finite choices are too many")));
+        }
+        let mut terms = Vec::with_capacity(combinations);
+        for k in 0..combinations {
+            let mut rest = k;
+            for ((number, lane), size) in lanes.iter().zip(&sizes) {
+                values[*number as usize][*lane as usize] = (rest % *size as usize) as u32;
+                rest /= *size as usize;
+            }
+            let mut total = 0.0;
+            let mut random = crate::model::Production(crate::value::Generator::new(0));
+            match self.go(&mut random, &values, Purpose::Constrain(x, Some(&mut total)), None) {
+                Ok(_) => terms.push(total),
+                Err(fault) if fault.kind == FaultKind::Domain && combinations > 1 => {}
+                Err(fault) => return Err(fault),
+            }
+        }
+        let most = terms.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        if !most.is_finite() || terms.len() == 1 {
+            return Ok(most);
+        }
+        Ok(most + terms.iter().map(|t| (t - most).exp()).sum::<f64>().ln())
+    }
+
+    /// The log density as the machine computes it, with the finite choices of a draw.
     ///
     /// # Errors
     /// As a run of the model has them.
-    pub fn density_by_machine(&self, x: &[f64]) -> Result<f64, Fault> {
+    pub fn density_of(&self, x: &[f64], run: &Weighted) -> Result<f64, Fault> {
+        let finite = self.code.finite();
+        let mut values: Vec<Vec<u32>> = finite.iter().map(|f| vec![0; f.lanes()]).collect();
+        for (places, (_, value)) in self.places.iter().zip(&run.named) {
+            let mut parts = Vec::new();
+            support::parts(value, &mut parts);
+            for (slot, part) in places.iter().zip(parts) {
+                let Slot::Finite(number, lane) = *slot else { continue };
+                let known = finite[number as usize].values.iter().position(|v| *v == part);
+                values[number as usize][lane as usize] = known.map_or(0, |k| k as u32);
+            }
+        }
         let mut total = 0.0;
         let mut random = crate::model::Production(crate::value::Generator::new(0));
-        self.go(&mut random, Purpose::Constrain(x, Some(&mut total)), None)?;
+        self.go(&mut random, &values, Purpose::Constrain(x, Some(&mut total)), None)?;
         Ok(total)
+    }
+
+    /// The finite choices that are summed out, and how: name, place, words.
+    pub fn summed_out(&self) -> Vec<(&str, Span, &str)> {
+        let choices = self.code.finite().iter().filter(|f| !f.image);
+        choices.map(|f| (f.name.as_str(), f.span, f.way.as_str())).collect()
     }
 
     fn go(
         &self,
         random: &mut dyn Random,
+        finite: &[Vec<u32>],
         mut purpose: Purpose<'_>,
         mut names: Option<&mut Vec<String>>,
     ) -> Result<Weighted, Fault> {
@@ -90,12 +151,13 @@ impl DensityView {
         let mut named = Vec::new();
         let mut at = 0;
         let mut point = Vec::new();
+        let mut dead = false;
         loop {
             let event = machine.run(code);
             match event? {
                 Event::Done => break,
                 // A weight of zero: the values are still those of the vector.
-                Event::Score { .. } => {}
+                Event::Score { .. } => dead |= machine.log_weight == f64::NEG_INFINITY,
                 Event::Host { func, host } => {
                     model.call_host(&mut machine, func, host, random)?;
                 }
@@ -114,10 +176,33 @@ impl DensityView {
                         };
                         at += 1;
                         let domain = machine.choice_support(code, func, sample)?;
+                        let is_finite = matches!(places.first(), Some(Slot::Finite(..)));
                         match &mut purpose {
+                            Purpose::Constrain(_, total) if is_finite => {
+                                let mut parts = places.iter();
+                                let value = support::assemble(&domain, &mut || match parts.next()? {
+                                    Slot::Finite(number, lane) => self.value_of(finite, *number, *lane),
+                                    Slot::Coordinate(_) => None,
+                                })?;
+                                if let Some(total) = total {
+                                    **total += machine.choice_logp(code, func, sample, &value)?;
+                                }
+                                value
+                            }
+                            Purpose::Unconstrain(values, _) if is_finite => {
+                                let name =
+                                    choice_name(&machine, code, func, sample).unwrap_or_else(|| site.name.to_string());
+                                match values.get(name.as_str()) {
+                                    Some(value) => (*value).clone(),
+                                    None => support::assemble(&domain, &mut || {
+                                        let Some(Slot::Finite(number, _)) = places.first() else { return None };
+                                        self.code.finite()[*number as usize].values.first().cloned()
+                                    })?,
+                                }
+                            }
                             Purpose::Constrain(x, total) => {
                                 point.clear();
-                                point.extend(places.iter().map(|k| x[*k as usize]));
+                                point.extend(coordinates(places).map(|k| x[k]));
                                 let mut rest = &point[..];
                                 let (value, jacobian) = support::constrain(&domain, &mut rest)?;
                                 if let Some(total) = total {
@@ -129,8 +214,8 @@ impl DensityView {
                                 if let Some(names) = &mut names {
                                     let name = choice_name(&machine, code, func, sample)
                                         .unwrap_or_else(|| site.name.to_string());
-                                    for (k, place) in places.iter().enumerate() {
-                                        names[*place as usize] =
+                                    for (k, place) in coordinates(places).enumerate() {
+                                        names[place] =
                                             if places.len() == 1 { name.clone() } else { format!("{name}.{k}") };
                                     }
                                 }
@@ -147,8 +232,8 @@ impl DensityView {
                                 if point.len() != places.len() {
                                     return Err(Fault::internal("a choice has other coordinates in its array code"));
                                 }
-                                for (place, x) in places.iter().zip(&point) {
-                                    out[*place as usize] = *x;
+                                for (place, x) in coordinates(places).zip(&point) {
+                                    out[place] = *x;
                                 }
                                 (*value).clone()
                             }
@@ -165,7 +250,8 @@ impl DensityView {
             }
         }
         if let Purpose::Constrain(_, Some(total)) = purpose {
-            *total += machine.log_weight;
+            // Zero weight is zero, whatever comes after.
+            *total = if dead { f64::NEG_INFINITY } else { *total + machine.log_weight };
         }
         if at != self.places.len() {
             return Err(Fault::internal("a run has fewer choices than its array code"));
@@ -177,9 +263,17 @@ impl DensityView {
     }
 }
 
-/// The coordinates of every choice of a run, in the order of the run.
-fn in_order(choices: &[Choice]) -> Vec<Vec<u32>> {
-    let mut keyed: Vec<(Vec<u32>, Vec<u32>)> = Vec::new();
+/// The coordinates among the parts of a choice.
+fn coordinates(places: &[Slot]) -> impl Iterator<Item = usize> + '_ {
+    places.iter().filter_map(|slot| match slot {
+        Slot::Coordinate(k) => Some(*k as usize),
+        Slot::Finite(..) => None,
+    })
+}
+
+/// The parts of every choice of a run, in the order of the run.
+fn in_order(choices: &[Choice]) -> Vec<Vec<Slot>> {
+    let mut keyed: Vec<(Vec<u32>, Vec<Slot>)> = Vec::new();
     for choice in choices {
         let extents: Vec<u32> = choice.scope.iter().map(|a| a.extent).collect();
         let total: usize = extents.iter().map(|e| *e as usize).product();
@@ -211,6 +305,14 @@ fn in_order(choices: &[Choice]) -> Vec<Vec<u32>> {
     keyed.into_iter().map(|(_, places)| places).collect()
 }
 
+impl DensityView {
+    /// The value of a finite choice in a lane.
+    fn value_of(&self, drawn: &[Vec<u32>], number: u32, lane: u32) -> Option<Value> {
+        let k = drawn.get(number as usize)?.get(lane as usize)?;
+        self.code.finite()[number as usize].values.get(*k as usize).cloned()
+    }
+}
+
 impl Density for DensityView {
     type Evaluator = Evaluator;
 
@@ -234,14 +336,15 @@ impl Density for DensityView {
     }
 
     fn constrain(&self, x: &[f64], random: &mut dyn Random) -> Result<Weighted, Fault> {
-        self.go(random, Purpose::Constrain(x, None), None)
+        let drawn = self.code.draw_finite(x, random);
+        self.go(random, &drawn, Purpose::Constrain(x, None), None)
     }
 
     fn unconstrain(&self, named: &[(String, Value)]) -> Result<Vec<f64>, Fault> {
         let values: HashMap<&str, &Value> = named.iter().map(|(name, value)| (name.as_str(), value)).collect();
         let mut out = vec![0.0; self.code.dim];
         let mut random = crate::model::Production(crate::value::Generator::new(0));
-        self.go(&mut random, Purpose::Unconstrain(&values, &mut out), None)?;
+        self.go(&mut random, &[], Purpose::Unconstrain(&values, &mut out), None)?;
         Ok(out)
     }
 }

@@ -101,6 +101,7 @@ impl Values {
                 Some(x) => Ok(self.graph.scalar(x)),
                 None => Err("a value that is not a number stands where array code needs one".into()),
             },
+            Abs::Forward => Err("a weight that depends on a number with too many values to be summed out".into()),
             _ => Err("a value that is not a number stands where array code needs one".into()),
         }
     }

@@ -2,7 +2,7 @@
 
 use super::super::axis::{self, Axes, Axis};
 use super::super::graph::{Id, Op as Node, Shape};
-use super::abs::{Abs, Dom, Head, Parts, Scalar};
+use super::abs::{Abs, Dom, Head, Parts};
 use super::{Place, Result, Tracer};
 use crate::core::ir::SiteId;
 use crate::source::Span;
@@ -27,9 +27,18 @@ pub struct Choice {
     pub interval: Option<(Id, Option<Id>, Option<Id>)>,
 }
 
+/// A part of the value of a choice: a coordinate, or a finite choice and its lane.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Slot {
+    Coordinate(u32),
+    Finite(u32, u32),
+}
+
 /// Where the coordinates of a choice lie in the vector.
 #[derive(Clone, Debug)]
 pub enum Slots {
+    /// A finite choice by its number, with a lane for each position of these axes.
+    Finite { number: u32, axes: Axes },
     /// One coordinate for each lane, laid out over these axes.
     Number { offset: u32, axes: Axes },
     /// Coordinates along an axis.
@@ -55,7 +64,7 @@ impl Choice {
 
 impl Slots {
     /// The places in the vector of the coordinates of one lane, in the order of the support's transform.
-    pub fn places(&self, lane: &mut Vec<(Axis, u32)>, out: &mut Vec<u32>) {
+    pub fn places(&self, lane: &mut Vec<(Axis, u32)>, out: &mut Vec<Slot>) {
         let at = |offset: u32, axes: &Axes, lane: &[(Axis, u32)]| {
             let strides = axis::strides(axes, axes);
             let position: usize = axes
@@ -68,11 +77,12 @@ impl Slots {
             offset + position as u32
         };
         match self {
-            Slots::Number { offset, axes } => out.push(at(*offset, axes, lane)),
+            Slots::Finite { number, axes } => out.push(Slot::Finite(*number, at(0, axes, lane))),
+            Slots::Number { offset, axes } => out.push(Slot::Coordinate(at(*offset, axes, lane))),
             Slots::Vector { offset, axes, along } => {
                 for k in 0..along.extent {
                     lane.push((*along, k));
-                    out.push(at(*offset, axes, lane));
+                    out.push(Slot::Coordinate(at(*offset, axes, lane)));
                     lane.pop();
                 }
             }
@@ -142,7 +152,7 @@ impl Tracer<'_> {
         let lanes = self.lanes();
         let mut dense = None;
         let (value, slots) = match &active {
-            Some(active) if active.iter().any(|a| !a) => {
+            Some(active) if active.iter().any(|a| !a) && !self.is_discrete(&support) => {
                 let axis = self.values.fresh_axis(active.iter().filter(|a| **a).count());
                 dense = Some(axis);
                 self.partial(&support, active, axis, name.as_str())?
@@ -201,7 +211,7 @@ impl Tracer<'_> {
 
     /// Coordinates for a value of a domain in every lane, and the value.
     fn constrained(&mut self, dom: &Dom, scope: &[Axis], name: &str) -> Result<(Abs, Slots)> {
-        let discrete = |tracer: &Self| tracer.refuse(format!("`{name}` is discrete"));
+        let discrete = |tracer: &Self| tracer.refuse(format!("the support of `{name}` is not known before the run"));
         match dom {
             Dom::Known(d) => match &**d {
                 Domain::Real => {
@@ -237,12 +247,20 @@ impl Tracer<'_> {
                     let parts = parts.iter().map(|d| Abs::Known(Value::Domain(Arc::new(d.clone())))).collect();
                     self.constrained(&Dom::Product(Abs::List(Rc::new(parts))), scope, name)
                 }
-                d if d.is_discrete() => discrete(self),
+                d if d.is_discrete() => self.finite_choice(d, scope, name),
                 _ => self.refuse(format!("the support of `{name}` is not known before the run")),
             },
             Dom::Interval(low, high) => {
-                if matches!((low, high), (Abs::Known(Value::Int(_)) | Abs::Num(_, Scalar::Int), _)) {
-                    return discrete(self);
+                if self.is_discrete(dom) {
+                    let (low, high) = (self.num(low)?, self.num(high)?);
+                    let graph = &self.values.graph;
+                    let (low, high) = (graph.node(low).range.low, graph.node(high).range.high);
+                    if !low.is_finite() || !high.is_finite() || high - low > 1e6 {
+                        return self
+                            .refuse(format!("`{name}` is discrete, with bounds that are not known before the run"));
+                    }
+                    let whole = Domain::IntRange(low as i64, high as i64);
+                    return self.finite_choice(&whole, scope, name);
                 }
                 self.bounded(low.clone(), high.clone(), scope)
             }

@@ -2,8 +2,10 @@
 
 use super::super::axis::{self, Axes, Axis};
 use super::super::graph::{Id, Op, Scan};
+use super::super::range::Range;
 use super::super::rules;
 use super::abs::{Abs, Lanes, Parts, Scalar};
+use super::finite::{depends_on_finite, few};
 use super::{Frame, Result, Tracer};
 use crate::core::ir::{Step, VarId};
 use crate::value::Value;
@@ -15,6 +17,8 @@ use std::sync::Arc;
 pub struct Growing {
     base: Abs,
     pushes: bool,
+    /// What its elements are, where they are numbers.
+    kind: Option<Scalar>,
     /// The number of loops around the one that fills it.
     outside: usize,
     writes: Vec<Write>,
@@ -38,13 +42,14 @@ struct Read {
     /// The element, with promises for its numbers.
     item: Abs,
     promises: Vec<Id>,
+    mask: Option<Id>,
     axes: Vec<Axis>,
     order: u32,
 }
 
 impl Growing {
-    pub fn new(base: Abs, pushes: bool, outside: usize) -> Growing {
-        Growing { base, pushes, outside, writes: Vec::new(), reads: Vec::new() }
+    pub fn new(base: Abs, pushes: bool, outside: usize, kind: Option<Scalar>) -> Growing {
+        Growing { base, pushes, kind, outside, writes: Vec::new(), reads: Vec::new() }
     }
 }
 
@@ -136,9 +141,11 @@ impl Tracer<'_> {
 
     /// Element `index` of an array that is growing.
     pub(super) fn read_growing(&mut self, id: usize, index: &[Id]) -> Result<Abs> {
-        if self.growing[id].pushes {
-            return self.refuse("an element of an array that is still growing");
-        }
+        let pushed = match (self.growing[id].pushes, self.growing[id].kind) {
+            (false, _) => None,
+            (true, Some(kind)) if index.len() == 1 => Some(nothing(kind)),
+            _ => return self.refuse("an element of an array that is still growing"),
+        };
         if let Some(write) = self.growing[id].writes.iter().rev().find(|w| w.index == index)
             && (write.mask.is_none() || write.mask == self.mask)
             && write.axes.iter().all(|a| self.scope.contains(a))
@@ -153,13 +160,14 @@ impl Tracer<'_> {
         }
         let base = self.growing[id].base.clone();
         let mut element = base;
-        for _ in index {
+        for _ in index.iter().filter(|_| pushed.is_none()) {
             let zero = self.values.graph.scalar(0.0);
             let lanes = self.values.lanes(&element);
             let Some(lanes) = self.or(lanes)? else { return self.refuse("an element of what is not an array") };
             let item = self.values.substitute(&lanes.item, lanes.axis, zero);
             element = self.or(item)?;
         }
+        let element = pushed.unwrap_or(element);
         let mut promises = Vec::new();
         let scope = self.scope.clone();
         let item = self.promised(&element, &scope, 0, &mut promises)?;
@@ -168,6 +176,7 @@ impl Tracer<'_> {
             index: index.to_vec(),
             item: item.clone(),
             promises,
+            mask: self.mask,
             axes: self.scope[self.growing[id].outside..].to_vec(),
             order: self.sequence,
         };
@@ -191,7 +200,12 @@ impl Tracer<'_> {
             };
             let mut sorted = scope.to_vec();
             sorted.sort();
-            let promise = self.values.graph.promise(axis::union(&sorted, &own));
+            let axes = axis::union(&sorted, &own);
+            let promise = match kind {
+                Scalar::Real => self.values.graph.promise(axes),
+                Scalar::Int => self.values.graph.promise_discrete(axes, Range::ANY),
+                Scalar::Bool => self.values.graph.promise_discrete(axes, Range::TRUTH),
+            };
             promises.push(promise);
             return Ok(Abs::Num(promise, kind));
         }
@@ -218,9 +232,12 @@ impl Tracer<'_> {
 
     /// The array at the end of the loop that filled it.
     pub(super) fn grown(&mut self, id: usize, along: Axis) -> Result<Abs> {
-        let growing = self.growing[id].clone();
-        if growing.pushes {
+        let mut growing = self.growing[id].clone();
+        if growing.pushes && growing.reads.is_empty() {
             return self.pushed(&growing);
+        }
+        if growing.pushes {
+            self.as_written(&mut growing, along)?;
         }
         let mut value = growing.base.clone();
         if growing.writes.is_empty() {
@@ -436,12 +453,16 @@ impl Tracer<'_> {
                     .refuse("an element, at a place that depends on a choice, of an array that is being filled");
             };
             let lanes = axis::size(&read.axes);
+            // Where an element is not asked for, any place will do.
+            let asked =
+                read.mask.map(|mask| self.values.constant(mask, &read.axes).unwrap_or_else(|| vec![0.0; lanes]));
+            let asked = |lane: usize| asked.as_ref().is_none_or(|asked| asked[lane] != 0.0);
             let mut place = vec![0usize; lanes];
             let mut outside = vec![false; lanes];
             for lane in 0..lanes {
                 for (column, extent) in columns.iter().zip(&extents) {
                     let k = column[lane];
-                    outside[lane] |= k < 0.0 || k >= *extent as f64;
+                    outside[lane] |= (k < 0.0 || k >= *extent as f64) && asked(lane);
                     place[lane] = place[lane] * extent + (k.max(0.0) as usize).min(extent - 1);
                 }
             }
@@ -590,6 +611,22 @@ impl Tracer<'_> {
             first.extend(ids);
         }
         let graph = &mut self.values.graph;
+        if let ([after], [start], 1) = (&next[..], &first[..], longest)
+            && graph.node(*after).discrete
+            && depends_on_finite(graph, *after)
+        {
+            let Some((low, high)) = few(graph.node(*after).range.union(graph.node(*start).range)) else {
+                return self
+                    .refuse("an array of integers, of which each follows from the one before and from finite choices");
+            };
+            let node = self.image(*after, along, low, high);
+            for (read, _) in lagged {
+                for promise in &growing.reads[*read].promises {
+                    self.values.graph.settle_by_step_before(*promise, *start, node, along);
+                }
+            }
+            return Ok(());
+        }
         let number = graph.scans.len() as u32;
         let axes: Vec<Axes> = next.iter().map(|n| axis::union(graph.axes(*n), &[along])).collect();
         let states: Vec<Id> = (0..longest * width)
@@ -612,6 +649,29 @@ impl Tracer<'_> {
                 self.values.graph.settle(*promise, state);
             }
         }
+        Ok(())
+    }
+
+    /// An array to which each step pushes one element, as one of the length that it will have, of which each step writes an element.
+    fn as_written(&mut self, growing: &mut Growing, along: Axis) -> Result<()> {
+        let ([write], Some(kind)) = (&mut growing.writes[..], growing.kind) else {
+            return self.refuse("an array that a loop both reads and extends in several places");
+        };
+        if write.axes != [along] || write.mask.is_some() {
+            return self.refuse("an array that a loop both reads and extends, though not in every step");
+        }
+        let before = self.length(&growing.base)?;
+        let graph = self.graph();
+        let (count, start) = (graph.count(along), graph.scalar(before as f64));
+        write.index = vec![graph.add(count, start)];
+        let n = along.extent as usize;
+        let empty = Abs::Known(match kind {
+            Scalar::Real => Value::reals(vec![0.0; n]),
+            Scalar::Int => Value::ints(vec![0; n]),
+            Scalar::Bool => Value::Bools(Arc::new(vec![false; n])),
+        });
+        growing.base = self.joined(&growing.base, &empty)?;
+        growing.pushes = false;
         Ok(())
     }
 
@@ -682,4 +742,13 @@ fn numbers(x: &Abs, out: &mut Vec<Id>) {
             }
         }
     }
+}
+
+/// A number of a kind, where none is known.
+fn nothing(kind: Scalar) -> Abs {
+    Abs::Known(match kind {
+        Scalar::Real => Value::Real(0.0),
+        Scalar::Int => Value::Int(0),
+        Scalar::Bool => Value::Bool(false),
+    })
 }

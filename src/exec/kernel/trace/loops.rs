@@ -2,8 +2,10 @@
 
 use super::super::axis::{self, Axes, Axis};
 use super::super::graph::{F, Id, Op, Scan};
+use super::super::range::Range;
 use super::super::rules::{self, Combine};
 use super::abs::{Abs, Parts, Scalar};
+use super::finite::{depends_on_finite, few};
 use super::growing::Growing;
 use super::{Frame, Place, Refusal, Result, Tracer};
 use crate::core::ir::{Atom, Block, Op as CoreOp, Rhs, StmtKind, VarId};
@@ -13,6 +15,11 @@ use std::rc::Rc;
 /// Loops of at most this many steps may be run step by step, where they have no other array code.
 const UNROLLED: usize = 400;
 
+/// Attempts to find bounds of carried integers that follow from finite choices.
+const WIDENED: usize = 6;
+/// Attempts to run a loop at once, each of which knows more.
+const ATTEMPTS: usize = 24;
+
 /// What a loop may change and must take back when it is run in another way.
 pub struct Snapshot {
     vars: Vec<Option<Abs>>,
@@ -20,6 +27,8 @@ pub struct Snapshot {
     jacobians: usize,
     conditions: usize,
     choices: usize,
+    finite: usize,
+    indices: usize,
     dim: usize,
     growing: Vec<Growing>,
     level: u32,
@@ -46,6 +55,8 @@ impl Tracer<'_> {
             jacobians: self.jacobians.len(),
             conditions: self.conditions.len(),
             choices: self.choices.len(),
+            finite: self.finite.len(),
+            indices: self.indices.len(),
             dim: self.dim,
             growing: self.growing.clone(),
             level: self.level,
@@ -64,6 +75,8 @@ impl Tracer<'_> {
         self.jacobians.truncate(to.jacobians);
         self.conditions.truncate(to.conditions);
         self.choices.truncate(to.choices);
+        self.finite.truncate(to.finite);
+        self.indices.truncate(to.indices);
         self.dim = to.dim;
         self.growing.clone_from(&to.growing);
         self.level = to.level;
@@ -149,7 +162,7 @@ impl Tracer<'_> {
         // What an attempt finds out: further axes of carried numbers, and variables that no weight depends on.
         let mut found = Found::default();
         let before = self.snapshot(frame);
-        for _ in 0..6 {
+        for _ in 0..ATTEMPTS {
             self.restore(frame, &before);
             for var in &found.forward {
                 frame.vars[var.0 as usize] = Some(Abs::Forward);
@@ -174,6 +187,7 @@ impl Tracer<'_> {
     ) -> Result<Option<Abs>> {
         let along = steps.along;
         let (outer_mask, outer_guard) = (self.mask, self.values.graph.guard);
+        let indices = self.indices.len();
         self.position.push(Place::At(self.counter));
         self.position.push(Place::Lane(along));
         self.counter += 1;
@@ -204,7 +218,14 @@ impl Tracer<'_> {
             }
             if let Some(pushes) = growth(body, *v) {
                 let id = self.growing.len();
-                self.growing.push(Growing::new(value, pushes, self.scope.len() - 1));
+                let kind = self.program.funcs[frame.func.0 as usize].vars[v.0 as usize].ty.element().map(|t| t.kind());
+                let kind = match kind {
+                    Some(crate::core::TypeKind::Int) => Some(Scalar::Int),
+                    Some(crate::core::TypeKind::Bool) => Some(Scalar::Bool),
+                    Some(crate::core::TypeKind::Real) => Some(Scalar::Real),
+                    _ => None,
+                };
+                self.growing.push(Growing::new(value, pushes, self.scope.len() - 1, kind));
                 frame.vars[v.0 as usize] = Some(Abs::Growing(id));
                 grown.push((*v, id));
             } else {
@@ -236,7 +257,14 @@ impl Tracer<'_> {
         self.position.truncate(self.position.len() - 2);
         self.mask = outer_mask;
         self.values.graph.guard = outer_guard;
-        let Some(last) = self.settle(&carried, &next, along, started, found) else { return Ok(None) };
+        let Some(last) = self.settle(&carried, &next, along, started, found) else {
+            if let Some(k) = found.endless.take() {
+                // Too many values to be summed out: it will do where no weight depends on it.
+                let promise = carried[k].promise;
+                found.forward.extend(states.iter().filter(|(_, t)| holds(t, promise)).map(|(var, _)| *var));
+            }
+            return Ok(None);
+        };
         let mut last = last.into_iter();
         for (v, template) in &states {
             let value = self.refill(template, &mut last);
@@ -246,6 +274,7 @@ impl Tracer<'_> {
             let value = self.grown(id, along)?;
             frame.vars[v.0 as usize] = Some(value);
         }
+        self.check_indices(indices)?;
         if !collect {
             return Ok(Some(Abs::Known(Value::Unit)));
         }
@@ -272,7 +301,15 @@ impl Tracer<'_> {
             if let Some(more) = found.wider.get(carried.len()) {
                 axes = axis::union(&axes, more);
             }
-            let promise = self.values.graph.promise(axes);
+            let graph = &mut self.values.graph;
+            let promise = match kind {
+                Scalar::Real => graph.promise(axes),
+                Scalar::Int => {
+                    let known = found.bounds.iter().find(|(k, _)| *k == carried.len()).map(|(_, range)| *range);
+                    graph.promise_discrete(axes, known.unwrap_or(Range::ANY))
+                }
+                Scalar::Bool => graph.promise_discrete(axes, Range::TRUTH),
+            };
             carried.push(Carried { promise, first });
             return Ok(Abs::Num(promise, kind));
         }
@@ -388,6 +425,16 @@ impl Tracer<'_> {
         found: &mut Found,
     ) -> Option<Vec<Id>> {
         let promises: Vec<Id> = carried.iter().map(|c| c.promise).collect();
+        for (i, known) in found.bounds.clone() {
+            // Assumed before a step, bounds must hold after it.
+            let graph = &self.values.graph;
+            let (Some(c), Some(after)) = (carried.get(i), next.get(i)) else { continue };
+            let all = known.union(graph.node(c.first).range).union(graph.node(*after).range);
+            if few(all) != Some((known.low, known.high)) {
+                found.widen(i, few(all));
+                return None;
+            }
+        }
         let graph = &mut self.values.graph;
         let depends: Vec<Vec<bool>> = next.iter().map(|next| graph.reached(*next, &promises)).collect();
         let mut last: Vec<Option<Id>> = vec![None; next.len()];
@@ -398,15 +445,7 @@ impl Tracer<'_> {
             let graph = &mut self.values.graph;
             if !depends[i].contains(&true) {
                 last[i] = Some(graph.take(after, along, end));
-                // Before a step it is what the step before made it.
-                let count = graph.count(along);
-                let (zero, one) = (graph.scalar(0.0), graph.scalar(1.0));
-                let back = graph.sub(count, one);
-                let back = graph.prim("max", &[back, zero]);
-                let previous = graph.take(after, along, back);
-                let start = graph.map(F::Eq, &[count, zero]);
-                let before = graph.select(start, c.first, previous);
-                graph.settle(promise, before);
+                graph.settle_by_step_before(promise, c.first, after, along);
                 continue;
             }
             let alone = depends[i].iter().enumerate().all(|(k, d)| !d || k == i);
@@ -453,6 +492,21 @@ impl Tracer<'_> {
                         self.values.graph.prim("log_add_exp", &[c.first, all])
                     }
                 });
+                continue;
+            }
+            let graph = &self.values.graph;
+            if graph.node(promise).discrete && graph.node(after).discrete && depends_on_finite(graph, after) {
+                // A number that follows from finite choices: one more of them, once its bounds are known.
+                let known = graph.node(promise).range;
+                if known == Range::ANY {
+                    found.widen(i, few(graph.node(c.first).range));
+                    return None;
+                }
+                let (low, high) = (known.low, known.high);
+                let node = self.image(after, along, low, high);
+                let graph = &mut self.values.graph;
+                last[i] = Some(graph.take(node, along, end));
+                graph.settle_by_step_before(promise, c.first, node, along);
                 continue;
             }
             scanned.push(i);
@@ -533,6 +587,38 @@ struct Found {
     wider: Vec<Axes>,
     /// Variables that no weight depends on.
     forward: Vec<VarId>,
+    /// Bounds of carried integers, by their place, that hold if they hold before a step.
+    bounds: Vec<(usize, Range)>,
+    /// How often bounds were widened, and the place of a number for which that has no end.
+    widened: usize,
+    endless: Option<usize>,
+}
+
+impl Found {
+    /// Other bounds for a carried integer; none where they are too wide.
+    fn widen(&mut self, place: usize, bounds: Option<(f64, f64)>) {
+        self.bounds.retain(|(k, _)| *k != place);
+        self.widened += 1;
+        match bounds {
+            Some((low, high)) if self.widened <= WIDENED => {
+                self.bounds.push((place, Range { low, high, ..Range::TRUTH }));
+            }
+            _ => {
+                self.widened = 0;
+                self.endless = Some(place);
+            }
+        }
+    }
+}
+
+/// Whether a number is one of those of a value.
+fn holds(value: &Abs, number: Id) -> bool {
+    match value {
+        Abs::Num(id, _) | Abs::Matrix(id, ..) => *id == number,
+        Abs::Array(lanes) => holds(&lanes.item, number),
+        Abs::List(items) => items.iter().any(|x| holds(x, number)),
+        other => Parts::of(other).is_some_and(|parts| parts.parts.iter().any(|x| holds(x, number))),
+    }
 }
 
 /// Whether a loop only adds elements to an array (`Some(true)`), or only sets them.

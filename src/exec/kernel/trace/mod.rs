@@ -6,16 +6,18 @@
 
 pub mod abs;
 mod choice;
+mod finite;
 mod growing;
 mod loops;
 mod number;
 mod prims;
 mod rhs;
 
-pub use choice::{Choice, Slots};
+pub use choice::{Choice, Slot, Slots};
 
 use super::axis::{self, Axis};
 use super::graph::{F, Graph, Id, Reduction};
+use super::marginal::{self, Drawn, Factor, Finite};
 use crate::core::ir::{Atom, Block, FuncId, Program, Rhs, Stmt, StmtKind, VarId};
 use crate::source::Span;
 use crate::value::Value;
@@ -46,6 +48,10 @@ pub struct Traced {
     pub choices: Vec<Choice>,
     /// The length of the vector.
     pub dim: usize,
+    /// The finite choices that are summed out.
+    pub finite: Vec<Finite>,
+    /// How they are drawn back, in the order in which they were summed out.
+    pub drawn: Vec<Drawn>,
 }
 
 /// Statements and elements that one abstract run may go through.
@@ -67,6 +73,8 @@ pub fn trace(program: &Program, entry: FuncId, captures: &[Value]) -> Result<Tra
         jacobians: Vec::new(),
         conditions: Vec::new(),
         choices: Vec::new(),
+        finite: Vec::new(),
+        indices: Vec::new(),
         dim: 0,
         depth: 0,
         spent: 0,
@@ -104,10 +112,13 @@ struct Tracer<'a> {
     mask: Option<Id>,
     position: Vec<Place>,
     counter: u32,
-    factors: Vec<Id>,
-    jacobians: Vec<Id>,
-    conditions: Vec<Id>,
+    factors: Vec<Factor>,
+    jacobians: Vec<Factor>,
+    conditions: Vec<Factor>,
     choices: Vec<Choice>,
+    finite: Vec<Finite>,
+    /// Indices that may depend on finite choices, which is seen when promises are settled.
+    indices: Vec<(Id, Span)>,
     dim: usize,
     depth: usize,
     spent: usize,
@@ -155,57 +166,78 @@ impl Tracer<'_> {
 
     /// Adds a log weight for every lane of the loops around.
     fn weigh(&mut self, weight: Id, jacobian: bool) {
-        let scope = self.scope.clone();
+        let factor = self.factor(weight, self.mask, 0.0, false);
+        if jacobian {
+            self.jacobians.push(factor);
+        } else {
+            self.factors.push(factor);
+        }
+    }
+
+    /// A weight here; `otherwise` where a condition does not hold. Its total is a node from the start, so that a loop sees the use of
+    /// what it carries.
+    fn factor(&mut self, weight: Id, mask: Option<Id>, otherwise: f64, condition: bool) -> Factor {
+        let mut scope = self.scope.clone();
         let graph = &mut self.values.graph;
-        let weight = match self.mask {
+        let weight = match mask {
             Some(mask) => {
-                let zero = graph.scalar(0.0);
-                graph.select(mask, weight, zero)
+                let otherwise = graph.scalar(otherwise);
+                graph.select(mask, weight, otherwise)
             }
             None => weight,
         };
-        let one = graph.scalar(1.0);
-        let total = graph.contract(weight, one, &scope);
-        if jacobian {
-            self.jacobians.push(total);
+        let total = if condition {
+            scope.iter().fold(weight, |holds, axis| graph.reduce(Reduction::Min, holds, *axis))
         } else {
-            self.factors.push(total);
-        }
+            let one = graph.scalar(1.0);
+            graph.contract(weight, one, &scope)
+        };
+        scope.sort();
+        Factor { total, weight, scope, span: self.span }
     }
 
     /// The density is zero unless a condition holds here.
     fn require(&mut self, holds: Id) {
-        let scope = self.scope.clone();
         let graph = &mut self.values.graph;
-        let mut holds = match self.mask {
+        let holds = match self.mask {
             Some(mask) => {
                 let otherwise = graph.map(F::Not, &[mask]);
                 graph.map(F::Or, &[otherwise, holds])
             }
             None => holds,
         };
-        for axis in &scope {
-            holds = graph.reduce(Reduction::Min, holds, *axis);
-        }
-        if graph.number(holds).is_none_or(|x| x == 0.0) {
-            self.conditions.push(holds);
+        let factor = self.factor(holds, None, 0.0, true);
+        if self.values.graph.number(factor.total).is_none_or(|x| x == 0.0) {
+            self.conditions.push(factor);
         }
     }
 
     fn finish(mut self) -> Result<Traced> {
+        self.check_indices(0)?;
         let graph = &mut self.values.graph;
         let zero = graph.scalar(0.0);
-        let density = self.factors.iter().fold(zero, |sum, f| graph.add(sum, *f));
-        let jacobian = self.jacobians.iter().fold(zero, |sum, f| graph.add(sum, *f));
-        self.conditions.sort();
-        self.conditions.dedup();
+        let mut drawn = Vec::new();
+        let (mut summed, mut factors) = (zero, self.factors);
+        if !self.finite.is_empty() {
+            // A condition on finite choices is a weight of zero for some of their values.
+            let found = marginal::sum_out(graph, &mut self.finite, factors, &mut self.jacobians, &mut self.conditions)
+                .map_err(|(span, reason)| Refusal { span, reason, fatal: false })?;
+            (summed, factors, drawn) = (found.total, found.rest, found.drawn);
+        }
+        let density = factors.iter().fold(summed, |sum, f| graph.add(sum, f.total));
+        let jacobian = self.jacobians.iter().fold(zero, |sum, f| graph.add(sum, f.total));
+        let mut conditions: Vec<Id> = self.conditions.iter().map(|c| c.total).collect();
+        conditions.sort();
+        conditions.dedup();
         Ok(Traced {
             graph: self.values.graph,
             density,
             jacobian,
-            conditions: self.conditions,
+            conditions,
             choices: self.choices,
             dim: self.dim,
+            finite: self.finite,
+            drawn,
         })
     }
 

@@ -1,7 +1,7 @@
 //! Built-in operations of the abstract run.
 
 use super::super::axis::Axis;
-use super::super::graph::{F, Id, Reduction};
+use super::super::graph::{F, Id};
 use super::abs::{Abs, Scalar, Values};
 use super::{Result, Tracer};
 use crate::core::ir::Op;
@@ -12,28 +12,7 @@ use std::rc::Rc;
 impl Values {
     /// `log(sum(exp(x)))` along an axis.
     pub fn log_sum_exp(&mut self, x: Id, along: Axis) -> Id {
-        let graph = &mut self.graph;
-        if !graph.has(x, along) {
-            let n = graph.scalar(f64::from(along.extent).ln());
-            return graph.add(x, n);
-        }
-        if along.extent == 1 {
-            let zero = graph.scalar(0.0);
-            return graph.take(x, along, zero);
-        }
-        let most = graph.reduce(Reduction::Max, x, along);
-        let mut most = graph.map(F::Detach, &[most]);
-        if !graph.node(x).range.finite {
-            // Where all are −∞ nothing is subtracted.
-            let (low, zero) = (graph.scalar(f64::NEG_INFINITY), graph.scalar(0.0));
-            let none = graph.map(F::Eq, &[most, low]);
-            most = graph.select(none, zero, most);
-        }
-        let rest = graph.sub(x, most);
-        let terms = graph.prim("exp", &[rest]);
-        let sum = graph.reduce(Reduction::Sum, terms, along);
-        let log = graph.prim("log", &[sum]);
-        graph.add(most, log)
+        self.graph.log_sum_exp(x, along)
     }
 }
 

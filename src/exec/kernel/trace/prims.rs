@@ -44,10 +44,11 @@ impl Tracer<'_> {
             Body::Truncate(_) | Body::Int1(_) | Body::Int2(_) => {
                 let ids = args.iter().map(|x| self.num(x)).collect::<Result<Vec<_>>>()?;
                 let id = self.graph().map(F::Prim(row), &ids);
-                if !self.values.graph.is_constant(id) {
+                let node = self.values.graph.node(id);
+                if !node.constant && !node.discrete {
                     return self.refuse(format!("`{name}` of a number that depends on a choice"));
                 }
-                if self.values.graph.node(id).range == super::super::range::Range::ANY && self.mask.is_none() {
+                if node.constant && node.range == super::super::range::Range::ANY && self.mask.is_none() {
                     return self.refuse(format!("`{name}`, which fails for some elements"));
                 }
                 Ok(self.values.tidy(Abs::Num(id, Scalar::Int)))
@@ -469,6 +470,14 @@ impl Tracer<'_> {
                     // Of matrices the factorization finds it: it is not a number where the matrix has none.
                     D::CorrCholesky(n) | D::CovCholesky(n) | D::PosDef(n) | D::Corr(n) => {
                         Ok(Abs::Known(Value::Bool(self.length(x)? == *n)))
+                    }
+                    D::Values(values) => {
+                        let mut any = Abs::Known(Value::Bool(false));
+                        for value in values {
+                            let one = self.same(x, &Abs::Known(value.clone()))?;
+                            any = self.op(crate::core::ir::Op::Or, vec![any, one])?;
+                        }
+                        Ok(any)
                     }
                     D::Product(parts) => {
                         let items = self.items(x)?;

@@ -207,9 +207,14 @@ impl Tracer<'_> {
     fn checked_index(&mut self, index: super::Id, n: usize) -> Result<super::Id> {
         let graph = &mut self.values.graph;
         let range = graph.node(index).range;
-        if !graph.is_constant(index) {
+        let known = graph.is_constant(index);
+        if !known && !graph.node(index).discrete {
             return self.refuse("an index that depends on a choice");
         }
+        if !known {
+            self.indices.push((index, self.span));
+        }
+        let graph = &mut self.values.graph;
         if range.low >= 0.0 && range.high <= n as f64 - 1.0 {
             return Ok(index);
         }
@@ -217,6 +222,9 @@ impl Tracer<'_> {
             let (low, high) = (graph.scalar(0.0), graph.scalar(n as f64 - 1.0));
             let index = graph.prim("max", &[index, low]);
             return Ok(graph.prim("min", &[index, high]));
+        }
+        if !known {
+            return Ok(index);
         }
         let worst = if range.low < 0.0 { range.low } else { range.high };
         self.fatal(format!("index {worst} is out of range for length {n}"))
