@@ -26,7 +26,6 @@ const REFUSED: &[(&str, &str)] = &[
     ("evidence2:", "whether `sample` is chosen"),
     ("geometric:", "whether `sample` is chosen"),
     ("grass:", "whether `sample` is chosen"),
-    ("logistic_growth:", "adaptive solver"),
     ("monty:", "not numbers"),
     ("monty_hall:", "not numbers"),
     ("pcfg:", ""),
@@ -36,6 +35,9 @@ const REFUSED: &[(&str, &str)] = &[
     ("scalar:", "an inference within the model"),
     ("transdim:", "whether `sample` is chosen"),
 ];
+
+/// Models whose equation is solved to few digits: as the parameters move, the steps of the solver change, and the density jumps a little.
+const FEW_DIGITS: &[(&str, f64)] = &[("logistic_growth:", 1e-2), ("equations:stiff", 1e-4)];
 
 /// Models whose solution of an equation Stan steers by its sensitivities as well.
 const NOT_ALIKE: &[&str] = &["hudson_lynx_hare-lotka_volterra"];
@@ -218,7 +220,9 @@ fn array_code_agrees_with_the_machine() {
                     }
                 };
                 let ours = evaluator.log_density(&x);
-                if !(ours == machine || (ours - machine).abs() <= 1e-11 * (1.0 + machine.abs())) {
+                // The implicit solver's corrections end at another digit where their matrix is another.
+                let digits = if name == "equations:stiff" { 1e-9 } else { 1e-11 };
+                if !(ours == machine || (ours - machine).abs() <= digits * (1.0 + machine.abs())) {
                     wrong.push(format!("{name}: density {ours}, the machine's {machine}"));
                     return;
                 }
@@ -240,7 +244,8 @@ fn array_code_agrees_with_the_machine() {
                         moved[k] += h;
                         evaluator.log_density(&moved)
                     });
-                    if (numeric - gradient[k]).abs() > 1e-7 * scale || gradient[k].is_nan() {
+                    let digits = FEW_DIGITS.iter().find(|(model, _)| name.starts_with(model)).map_or(1e-7, |(_, d)| *d);
+                    if (numeric - gradient[k]).abs() > digits * scale || gradient[k].is_nan() {
                         let place = &view.coordinates()[k];
                         wrong.push(format!("{name}: derivative by {place} {}, by differences {numeric}", gradient[k]));
                         return;
@@ -254,6 +259,26 @@ fn array_code_agrees_with_the_machine() {
     wrong.extend(unexpected.into_iter().cloned());
     assert!(compared >= 35, "{compared}");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The posteriordb model with an equation, solved to twelve digits, against steps so small that their error is rounding.
+#[test]
+fn equations_have_the_derivatives_of_their_solutions() {
+    let folder = programs::root("tests/posteriordb/hudson_lynx_hare-lotka_volterra");
+    let text = std::fs::read_to_string(folder.join("model.borel")).unwrap();
+    for (solver, digits) in [("ode(", "1e-12"), ("ode_stiff(", "1e-10")] {
+        let tight = text
+            .replace("ode(", solver)
+            .replace("rtol = 1e-5", &format!("rtol = {digits}"))
+            .replace("atol = 1e-3", &format!("atol = {digits}"));
+        assert!(tight != text);
+        let path = std::env::temp_dir().join(format!("lotka_volterra_{}_{digits}.borel", std::process::id()));
+        std::fs::write(&path, tight).unwrap();
+        let data = folder.join("data.json");
+        let found = compare(path.to_str().unwrap(), data.to_str().unwrap(), "tight__lotka_volterra.json");
+        std::fs::remove_file(&path).unwrap();
+        found.unwrap();
+    }
 }
 
 /// The choices of a draw, as text.

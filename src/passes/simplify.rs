@@ -14,6 +14,8 @@ const SMALL: usize = 12;
 const CALLED_ONCE: usize = 200;
 /// Functions that are given a function known at the call are inlined up to this size.
 const HIGHER_ORDER: usize = 60;
+/// Functions of the library that array code knows by their names, and has something better for than their bodies.
+const KEPT: &[&str] = &["ode", "ode_stiff", "log_poisson_term"];
 /// No function gains more statements than this.
 const BUDGET: usize = 2000;
 /// A function gains at most this many statements from its calls of itself.
@@ -120,7 +122,8 @@ fn round(program: &mut Program, context: &Context, chosen: &[FuncId], chosen_siz
         let (function, globals) = rewrite::function(program, context, id, Some(inlining));
         let size = walk::size(&function.body);
         let place = id.0 as usize;
-        if acyclic && !function.random {
+        let kept = !function.user && KEPT.contains(&function.name.as_str());
+        if acyclic && !function.random && !kept {
             let small = if is_chosen[place] { chosen_size } else { SMALL };
             always[place] = size <= small || (size <= CALLED_ONCE && calls.mentions[place] == 1);
             with_functions[place] = size <= HIGHER_ORDER && rewrite::takes_function(&function);

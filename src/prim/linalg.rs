@@ -155,6 +155,20 @@ pub(super) const ROWS: &[Row] = &[
         |args| Ok(by_rows(&factor(symmetric(args, "cholesky")?.as_ref(), "cholesky")?.l())),
     ),
     Row::general(
+        "fn ode_goes_on(sound: Bool, t: Real) -> Bool",
+        "`true`, and an error where the solution of an equation cannot go on from the time `t`; within an inference, weight zero.\n\
+         example: ode_goes_on(true, 1.0)",
+        |args| {
+            match args {
+            [Value::Bool(true), _] => Ok(Value::Bool(true)),
+            [_, t] => Err(Fault::domain(format!("the equation could not be solved beyond t = {t}")).hint(
+                "the state stops being finite there, or more than 10000 steps are needed: `ode_stiff` is for stiff equations",
+            )),
+            _ => Ok(Value::Bool(false)),
+        }
+        },
+    ),
+    Row::general(
         "fn solve(a: Matrix, b: [Real]) -> [Real]",
         "The `x` with `a @ x == b`, by elimination with pivots.\nexample: solve(diag([2.0, 4.0]), [2.0, 2.0]) == [1.0, 0.5]",
         |args| {

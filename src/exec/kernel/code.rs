@@ -150,10 +150,33 @@ pub struct ScanCode {
     pub once: Vec<(u32, Source)>,
     pub constants: Vec<(u32, f64)>,
     pub ops: Vec<ScalarOp>,
+    /// The same operations, those of a kind together, and places of operands.
+    pub groups: Vec<Group>,
+    pub places: Vec<u32>,
     /// First value (source), slot during a step, slot after it, where the value before each step is kept (and the step along it),
     /// where the last value is kept.
     pub states: Vec<StateCode>,
     pub slots: usize,
+}
+
+/// Operations of one kind that a step of a scan does together, at most.
+pub const MOST_TOGETHER: usize = 64;
+
+/// Operands of a group of operations: one for all, numbers in a row, or numbers at places of [`ScanCode::places`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Lane {
+    Same(u32),
+    Row(u32),
+    Places(u32),
+}
+
+/// Operations of one kind, whose results lie in a row behind all operands.
+#[derive(Clone, Copy, Debug)]
+pub struct Group {
+    pub kernel: Kernel,
+    pub to: u32,
+    pub count: u32,
+    pub args: [Lane; 3],
 }
 
 /// One number that a scan carries.
@@ -187,6 +210,14 @@ pub enum Instr {
     Move(Move),
     Product(Product),
     Scan(Box<ScanCode>),
+    /// The solution of an equation; counts in [`Code::odes`].
+    Ode {
+        number: usize,
+        args: Vec<(Axes, Source)>,
+        axes: Axes,
+        to: usize,
+        with_parts: bool,
+    },
     /// A factorization, a solve or a transform of a vector.
     Whole {
         op: Op,
@@ -201,6 +232,7 @@ pub enum Instr {
 pub struct Code {
     pub instrs: Vec<Instr>,
     pub constants: Vec<Arc<Vec<f64>>>,
+    pub odes: Vec<Arc<super::ode::Ode>>,
     /// What memory holds at first: constants without axes.
     pub numbers: Vec<(usize, f64)>,
     pub memory: usize,

@@ -275,7 +275,8 @@ impl Derive<'_> {
                 let part = self.graph.contract(part, one, &over);
                 self.give(x, part);
             }
-            Op::ConstrainBack { .. } => return Err("a derivative of a derivative".into()),
+            Op::Ode(number, false) => self.ode(*number, &node.args, &node.axes, d),
+            Op::ConstrainBack { .. } | Op::Ode(_, true) => return Err("a derivative of a derivative".into()),
             Op::Finite(..) => return Err("internal error: a finite choice is left in array code".into()),
             Op::Scalar(_) | Op::Data(_) | Op::Count(..) => {}
         }
@@ -389,6 +390,37 @@ impl Derive<'_> {
             _ => {}
         }
         Ok(())
+    }
+
+    /// The derivatives by what an equation depends on: sums over the solution, of which each number has its own.
+    fn ode(&mut self, number: u32, args: &[Id], axes: &[Axis], d: Id) {
+        let graph = &mut *self.graph;
+        let ode = std::sync::Arc::clone(&graph.odes[number as usize]);
+        if !graph.differentiated.contains(&number) {
+            graph.differentiated.push(number);
+        }
+        let all = axis::union(axes, &[ode.parts]);
+        let parts = graph.insert(Op::Ode(number, true), args.to_vec(), all);
+        let sums = graph.contract(d, parts, &[ode.time, ode.state]);
+        let first = graph.insert(Op::Count(ode.state, 1), Vec::new(), vec![ode.state]);
+        let mut indices = vec![(args[0], first)];
+        let mut start = 1 + ode.code.states;
+        for (leaf, own) in args[3..].iter().zip(&ode.leaves) {
+            let size = axis::size(own);
+            let data = (start..start + size).map(|k| k as f64).collect();
+            indices.push((*leaf, graph.array(std::sync::Arc::new(data), own.clone())));
+            start += size;
+        }
+        for (to, index) in indices {
+            if self.graph.is_constant(to) {
+                continue;
+            }
+            let part = self.graph.take(sums, ode.parts, index);
+            let over = axis::minus(self.graph.axes(part), self.graph.axes(to));
+            let one = self.graph.scalar(1.0);
+            let part = self.graph.contract(part, one, &over);
+            self.give(to, part);
+        }
     }
 
     fn linear(&mut self, id: Id, linear: &Linear, args: &[Id], d: Id) {

@@ -213,7 +213,8 @@ pub fn operate(op: &Op, args: &[Array<'_>], axes: &Axes) -> Option<Vec<f64>> {
         | Op::State(..)
         | Op::Last(..)
         | Op::Later(_)
-        | Op::Finite(..) => None,
+        | Op::Finite(..)
+        | Op::Ode(..) => None,
     }
 }
 

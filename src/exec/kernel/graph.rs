@@ -135,6 +135,8 @@ pub enum Op {
     /// A finite choice by its number, which is summed out: over the axis of its values, the first of which is this integer, and over the
     /// loops around it.
     Finite(u32, Axis, i64),
+    /// The solution of an equation by its number, over its times and states; with its derivatives, if so.
+    Ode(u32, bool),
 }
 
 /// A loop with a carried dependence. Its body is the part of the graph between its states and their values after a step.
@@ -170,6 +172,9 @@ pub struct Graph {
     pub nodes: Vec<Node>,
     pub data: Vec<Arc<Vec<f64>>>,
     pub scans: Vec<Scan>,
+    pub odes: Vec<Arc<super::ode::Ode>>,
+    /// Equations of whose solution the derivatives are needed.
+    pub differentiated: Vec<u32>,
     /// What `Later` nodes stand for.
     pub later: Vec<Option<Id>>,
     /// Nodes that are made now are guarded.

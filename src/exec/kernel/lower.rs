@@ -15,6 +15,17 @@ pub fn lower(graph: &mut Graph, roots: &[Id]) -> Vec<Id> {
             Op::State(..) | Op::Last(..) => id,
             _ => {
                 let args: Vec<Id> = node.args.iter().map(|a| of(&new, *a)).collect();
+                if let Op::Ode(number, false) = node.op
+                    && graph.differentiated.contains(&number)
+                {
+                    // The solution is the first part of what is computed with its derivatives.
+                    let parts = graph.odes[number as usize].parts;
+                    let axes = super::axis::union(&node.axes, &[parts]);
+                    let all = graph.insert(Op::Ode(number, true), args, axes);
+                    let zero = graph.scalar(0.0);
+                    new[id.0 as usize] = Some(graph.take(all, parts, zero));
+                    continue;
+                }
                 match expand(graph, &node.op, &args) {
                     Some(id) => id,
                     None if args == node.args => id,

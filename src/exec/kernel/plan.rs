@@ -1,11 +1,11 @@
 //! From a graph to code: an order, memory, nests of elementwise operations, scans.
 
 mod scan;
+mod single;
 
 use super::axis::{self, Axes, Axis};
 use super::code::*;
 use super::derive::complete_order;
-use super::fold;
 use super::graph::{F, Graph, Id, Op, Reduction};
 use super::lower::lower;
 use crate::exec::machine::scalar;
@@ -612,170 +612,6 @@ impl Plan<'_> {
         }));
         Ok(())
     }
-
-    /// A node with an instruction of its own.
-    fn single(&mut self, id: Id) -> Result<(), String> {
-        let graph = self.graph;
-        let node = graph.node(id).clone();
-        match &node.op {
-            Op::Contract(_) | Op::Reduce(..) => {
-                if self.matrix_product(id)? {
-                    return Ok(());
-                }
-                let (axes, _) = self.sink_space(id);
-                self.nest(&axes, &[id], &HashSet::new())
-            }
-            Op::Take(along) => {
-                let (x, index) = (node.args[0], node.args[1]);
-                let positions = self.index(index)?;
-                let mut free = axis::strides(graph.axes(x), &node.axes);
-                if let Some(place) = node.axes.iter().position(|a| a == along) {
-                    free[place] = 0;
-                }
-                let step = axis::strides(graph.axes(x), &[*along])[0];
-                let at = axis::strides(graph.axes(index), &node.axes);
-                let mut table = Vec::with_capacity(axis::size(&node.axes));
-                axis::walk(&node.axes, [&free, &at], |[base, i]| {
-                    table.push((base + positions[i] as usize * step) as u32)
-                });
-                self.moved(id, x, table, None, false)
-            }
-            Op::Rename(from, to) => {
-                let x = node.args[0];
-                let renamed: Axes = node.axes.iter().map(|a| if a == to { *from } else { *a }).collect();
-                let strides = axis::strides(graph.axes(x), &renamed);
-                if strides == axis::strides(&node.axes, &node.axes) {
-                    let source = self.source(x)?;
-                    self.place.insert(id, source);
-                    return Ok(());
-                }
-                let mut table = Vec::with_capacity(axis::size(&node.axes));
-                axis::walk(&node.axes, [&strides], |[i]| table.push(i as u32));
-                self.moved(id, x, table, None, false)
-            }
-            Op::Spread { into, over } => {
-                let (x, index) = (node.args[0], node.args[1]);
-                let positions = self.index(index)?;
-                let all = axis::union(&axis::union(graph.axes(x), graph.axes(index)), over);
-                let mut free = axis::strides(&node.axes, &all);
-                for (stride, axis) in free.iter_mut().zip(&all) {
-                    if over.contains(axis) {
-                        *stride = 0;
-                    }
-                }
-                let step = axis::strides(&node.axes, &[*into])[0];
-                let (mut from, mut to) = (Vec::new(), Vec::new());
-                let strides = [&axis::strides(graph.axes(x), &all)[..], &axis::strides(graph.axes(index), &all), &free];
-                axis::walk(&all, strides, |[i, j, k]| {
-                    from.push(i as u32);
-                    to.push((k + positions[j] as usize * step) as u32);
-                });
-                self.moved(id, x, from, Some(to), true)
-            }
-            Op::Stack(along) => {
-                let rest = axis::minus(&node.axes, &[*along]);
-                let (step, into) = (axis::strides(&node.axes, &[*along])[0], axis::strides(&node.axes, &rest));
-                let sources = node.args.iter().map(|a| self.source(*a)).collect::<Result<Vec<_>, _>>()?;
-                let start = self.allocate(id, axis::size(&node.axes));
-                for (k, (item, source)) in node.args.iter().zip(sources).enumerate() {
-                    let strides = axis::strides(graph.axes(*item), &rest);
-                    let (mut from, mut to) = (Vec::new(), Vec::new());
-                    axis::walk(&rest, [&strides, &into], |[i, o]| {
-                        from.push(i as u32);
-                        to.push((o + k * step) as u32);
-                    });
-                    self.push_move(source, from, start, to, false);
-                }
-                Ok(())
-            }
-            Op::Join(first, second, joined) => {
-                let rest = axis::minus(&node.axes, &[*joined]);
-                let (step, into) = (axis::strides(&node.axes, &[*joined])[0], axis::strides(&node.axes, &rest));
-                let sources = node.args.iter().map(|a| self.source(*a)).collect::<Result<Vec<_>, _>>()?;
-                let start = self.allocate(id, axis::size(&node.axes));
-                let mut before = 0;
-                for ((item, along), source) in node.args.iter().zip([first, second]).zip(sources) {
-                    let strides = axis::strides(graph.axes(*item), &rest);
-                    let inner = axis::strides(graph.axes(*item), &[*along])[0];
-                    let (mut from, mut to) = (Vec::new(), Vec::new());
-                    axis::walk(&rest, [&strides, &into], |[i, o]| {
-                        for k in 0..along.extent as usize {
-                            from.push((i + k * inner) as u32);
-                            to.push((o + (before + k) * step) as u32);
-                        }
-                    });
-                    self.push_move(source, from, start, to, false);
-                    before += along.extent as usize;
-                }
-                Ok(())
-            }
-            Op::Linear(_) | Op::Constrain { .. } | Op::Jacobian { .. } | Op::ConstrainBack { .. } => {
-                let args = node.args.iter().map(|a| Ok((graph.axes(*a).to_vec(), self.source(*a)?))).collect::<Result<
-                    Vec<_>,
-                    String,
-                >>(
-                )?;
-                let to = self.allocate(id, axis::size(&node.axes));
-                self.code.instrs.push(Instr::Whole { op: node.op, args, axes: node.axes, to });
-                Ok(())
-            }
-            op => Err(format!("internal error: no code for {op:?}")),
-        }
-    }
-
-    /// The positions that a constant index gives.
-    fn index(&mut self, id: Id) -> Result<Vec<f64>, String> {
-        let graph = self.graph;
-        match &graph.node(id).op {
-            Op::Scalar(bits) => Ok(vec![f64::from_bits(*bits)]),
-            Op::Data(k) => Ok(graph.data[*k as usize].to_vec()),
-            Op::Count(axis, offset) => Ok((0..i64::from(axis.extent)).map(|k| (k + offset) as f64).collect()),
-            _ if graph.is_constant(id) => fold::evaluate(graph, id).ok_or_else(|| "an index out of range".to_string()),
-            _ => Err("an index that depends on a choice".into()),
-        }
-    }
-
-    fn moved(&mut self, id: Id, x: Id, from: Vec<u32>, to: Option<Vec<u32>>, add: bool) -> Result<(), String> {
-        let source = self.source(x)?;
-        let n = axis::size(self.graph.axes(id));
-        let start = self.allocate(id, n);
-        if add {
-            self.code.instrs.push(Instr::Clear(start, n));
-        }
-        let to = to.unwrap_or_else(|| (0..from.len() as u32).collect());
-        self.push_move(source, from, start, to, add);
-        Ok(())
-    }
-
-    fn push_move(&mut self, source: Source, from: Vec<u32>, to: usize, at: Vec<u32>, add: bool) {
-        let count = from.len();
-        self.code.instrs.push(Instr::Move(Move { source, from: places(from), to, at: places(at), count, add }));
-    }
-
-    /// A matrix with contiguous rows times a vector.
-    fn matrix_product(&mut self, id: Id) -> Result<bool, String> {
-        let graph = self.graph;
-        let node = graph.node(id);
-        let (Op::Contract(over), [a, b]) = (&node.op, &node.args[..]) else { return Ok(false) };
-        let ([summed], [kept]) = (&over[..], &node.axes[..]) else { return Ok(false) };
-        for (m, v) in [(*a, *b), (*b, *a)] {
-            if graph.axes(m).len() == 2 && graph.axes(v) == [*summed] && graph.has(m, *kept) && graph.has(m, *summed) {
-                let (rows, cols) = (graph.axes(m)[0], graph.axes(m)[1]);
-                let (matrix, vector) = (self.source(m)?, self.source(v)?);
-                let to = self.allocate(id, kept.extent as usize);
-                self.code.instrs.push(Instr::Product(Product {
-                    matrix,
-                    rows: rows.extent as usize,
-                    cols: cols.extent as usize,
-                    vector,
-                    to,
-                    down: rows == *summed,
-                }));
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
 }
 
 /// Operands, the place of the result, its strides, and how it is made.
@@ -785,16 +621,4 @@ type RawSink = (RawOperand, Option<RawOperand>, usize, Vec<usize>, SinkKind);
 enum RawOperand {
     Node(Id),
     Array(usize),
-}
-
-/// Positions as steps where they are regular.
-fn places(table: Vec<u32>) -> Places {
-    match table[..] {
-        [] => Places::Steps(0, 0),
-        [only] => Places::Steps(only as usize, 0),
-        [a, b, ..] if b >= a && table.windows(2).all(|w| w[1] >= w[0] && w[1] - w[0] == b - a) => {
-            Places::Steps(a as usize, (b - a) as usize)
-        }
-        _ => Places::Table(Arc::new(table)),
-    }
 }

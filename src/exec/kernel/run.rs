@@ -3,7 +3,7 @@
 use super::code::*;
 use super::plan::MOST_LOOPS;
 use super::vector as v;
-use super::{constrain, linear};
+use super::{constrain, linear, ode};
 use crate::exec::kernel::graph::Op;
 use std::sync::Arc;
 
@@ -18,6 +18,7 @@ pub struct Executor {
     registers: Vec<Vec<f64>>,
     slots: Vec<f64>,
     work: Vec<f64>,
+    odes: Vec<ode::Solver>,
     /// Whether the processor has AVX2.
     wide: bool,
 }
@@ -41,13 +42,19 @@ impl Executor {
         for (place, x) in &code.numbers {
             memory[*place] = *x;
         }
-        let slots = code.instrs.iter().map(|i| if let Instr::Scan(s) = i { s.slots } else { 0 }).max().unwrap_or(0);
+        let slots = code
+            .instrs
+            .iter()
+            .map(|i| if let Instr::Scan(s) = i { s.slots + 3 * MOST_TOGETHER } else { 0 })
+            .max()
+            .unwrap_or(0);
         Executor {
             code: Arc::clone(code),
             memory,
             registers: vec![vec![0.0; BLOCK]; code.registers + 1],
             slots: vec![0.0; slots],
             work: Vec::new(),
+            odes: code.odes.iter().map(|ode| ode::Solver::new(&ode.code)).collect(),
             wide: has_avx2(),
         }
     }
@@ -67,11 +74,11 @@ impl Executor {
             // SAFETY: the processor has the instructions, as `has_avx2` found.
             #[allow(unsafe_code)]
             unsafe {
-                run_avx2(&code, &mut self.memory, &mut self.registers, &mut self.slots, &mut self.work);
+                run_avx2(&code, &mut self.memory, &mut self.registers, &mut self.slots, &mut self.work, &mut self.odes);
             }
             return;
         }
-        run_all(&code, &mut self.memory, &mut self.registers, &mut self.slots, &mut self.work);
+        run_all(&code, &mut self.memory, &mut self.registers, &mut self.slots, &mut self.work, &mut self.odes);
     }
 
     /// The number at a root without axes.
@@ -91,12 +98,26 @@ impl Executor {
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
-fn run_avx2(code: &Code, memory: &mut [f64], registers: &mut [Vec<f64>], slots: &mut [f64], work: &mut Vec<f64>) {
-    run_all(code, memory, registers, slots, work);
+fn run_avx2(
+    code: &Code,
+    memory: &mut [f64],
+    registers: &mut [Vec<f64>],
+    slots: &mut [f64],
+    work: &mut Vec<f64>,
+    odes: &mut [ode::Solver],
+) {
+    run_all(code, memory, registers, slots, work, odes);
 }
 
 #[inline(always)]
-fn run_all(code: &Code, memory: &mut [f64], registers: &mut [Vec<f64>], slots: &mut [f64], work: &mut Vec<f64>) {
+fn run_all(
+    code: &Code,
+    memory: &mut [f64],
+    registers: &mut [Vec<f64>],
+    slots: &mut [f64],
+    work: &mut Vec<f64>,
+    odes: &mut [ode::Solver],
+) {
     for instr in &code.instrs {
         match instr {
             Instr::Scalars(ops) => scalars(ops, memory),
@@ -105,6 +126,15 @@ fn run_all(code: &Code, memory: &mut [f64], registers: &mut [Vec<f64>], slots: &
             Instr::Move(m) => run_move(m, &code.constants, memory),
             Instr::Product(p) => product(p, &code.constants, memory),
             Instr::Scan(scan) => run_scan(scan, &code.constants, memory, slots),
+            Instr::Ode { number, args, axes, to, with_parts } => {
+                let (before, after) = memory.split_at_mut(*to);
+                let arrays: Vec<(&[super::axis::Axis], &[f64])> = args
+                    .iter()
+                    .map(|(axes, source)| (&axes[..], slice(*source, super::axis::size(axes), &code.constants, before)))
+                    .collect();
+                let job = ode::Job { ode: &code.odes[*number], args: &arrays, axes, with_parts: *with_parts };
+                ode::run(&job, &mut odes[*number], &mut after[..super::axis::size(axes)]);
+            }
             Instr::Whole { op, args, axes, to } => {
                 let (before, after) = memory.split_at_mut(*to);
                 let mut arrays: [(&[super::axis::Axis], &[f64]); 3] = [(&[], &[]); 3];
@@ -544,6 +574,32 @@ fn product(p: &Product, constants: &[Arc<Vec<f64>>], memory: &mut [f64]) {
     }
 }
 
+/// Operations of one kind on several numbers of a step.
+#[inline(always)]
+fn lanes(group: &Group, places: &[u32], slots: &mut [f64]) {
+    let n = group.count as usize;
+    let (before, after) = slots.split_at_mut(group.to as usize);
+    let (to, rest) = after.split_at_mut(n);
+    // The last slots are for operands from here and there.
+    let start = rest.len() - 3 * MOST_TOGETHER;
+    let gathered = &mut rest[start..];
+    for (arg, to) in group.args.iter().zip(gathered.chunks_exact_mut(MOST_TOGETHER)) {
+        if let Lane::Places(start) = arg {
+            let places = &places[*start as usize..*start as usize + n];
+            for (to, place) in to[..n].iter_mut().zip(places) {
+                *to = before[*place as usize];
+            }
+        }
+    }
+    let gathered = &*gathered;
+    let [a, b, c] = [0, 1, 2].map(|k| match group.args[k] {
+        Lane::Same(x) => Arg::Same(before[x as usize]),
+        Lane::Row(start) => Arg::Each(&before[start as usize..start as usize + n]),
+        Lane::Places(_) => Arg::Each(&gathered[k * MOST_TOGETHER..k * MOST_TOGETHER + n]),
+    });
+    block(group.kernel, to, a, b, c);
+}
+
 #[inline(always)]
 fn run_scan(scan: &ScanCode, constants: &[Arc<Vec<f64>>], memory: &mut [f64], slots: &mut [f64]) {
     let read = |memory: &[f64], source: Source, offset: usize| match source.base {
@@ -567,9 +623,16 @@ fn run_scan(scan: &ScanCode, constants: &[Arc<Vec<f64>>], memory: &mut [f64], sl
         for (slot, source, step) in &scan.loads {
             slots[*slot as usize] = read(memory, *source, t * step);
         }
-        for op in &scan.ops {
-            let [a, b, c] = op.args;
-            slots[op.to as usize] = one(op.kernel, slots[a as usize], slots[b as usize], slots[c as usize]);
+        for group in &scan.groups {
+            if group.count == 1 {
+                let [a, b, c] = group.args.map(|arg| match arg {
+                    Lane::Same(k) | Lane::Row(k) => slots[k as usize],
+                    Lane::Places(k) => slots[scan.places[k as usize] as usize],
+                });
+                slots[group.to as usize] = one(group.kernel, a, b, c);
+            } else {
+                lanes(group, &scan.places, slots);
+            }
         }
         // All next values are known before any state changes.
         for state in &scan.states {

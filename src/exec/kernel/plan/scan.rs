@@ -80,6 +80,7 @@ impl Plan<'_> {
             });
         }
         code.slots = slots.count as usize;
+        (code.groups, code.places) = together(&code.ops);
         self.code.instrs.push(Instr::Scan(Box::new(code)));
         Ok(())
     }
@@ -162,26 +163,29 @@ impl Plan<'_> {
                 };
                 let args =
                     node.args.iter().map(|a| self.elements(*a, &all, slots, code)).collect::<Result<Vec<_>, _>>()?;
-                let mut sums: Vec<Option<u32>> = vec![None; n];
                 let mut targets = Vec::new();
                 axis::walk(&all, [&axis::strides(&own, &all)], |[o]| targets.push(o));
+                let mut terms: Vec<Vec<u32>> = vec![Vec::new(); n];
                 for (at, o) in targets.into_iter().enumerate() {
-                    let term = match args.get(1) {
+                    terms[o].push(match args.get(1) {
                         Some(second) => {
                             let to = slots.fresh(1);
                             code.ops.push(ScalarOp { kernel: Kernel::Mul, to, args: [args[0][at], second[at], 0] });
                             to
                         }
                         None => args[0][at],
-                    };
-                    sums[o] = Some(match sums[o] {
-                        None => term,
-                        Some(sum) => {
-                            let to = slots.fresh(1);
-                            code.ops.push(ScalarOp { kernel, to, args: [sum, term, 0] });
-                            to
-                        }
                     });
+                }
+                // One term of each sum after the other, so that equal operations are neighbours.
+                let mut sums: Vec<Option<u32>> = terms.iter().map(|t| t.first().copied()).collect();
+                for k in 1..terms.iter().map(Vec::len).max().unwrap_or(0) {
+                    for (sum, terms) in sums.iter_mut().zip(&terms) {
+                        if let (Some(before), Some(term)) = (*sum, terms.get(k)) {
+                            let to = slots.fresh(1);
+                            code.ops.push(ScalarOp { kernel, to, args: [before, *term, 0] });
+                            *sum = Some(to);
+                        }
+                    }
                 }
                 sums.into_iter().map(Option::unwrap_or_default).collect()
             }
@@ -287,5 +291,47 @@ impl Plan<'_> {
         };
         slots.of.insert(id, found);
         Ok(())
+    }
+}
+
+/// Neighbouring operations of one kind, none of which needs another, as one; and the places of operands that do not lie in a row.
+fn together(ops: &[ScalarOp]) -> (Vec<Group>, Vec<u32>) {
+    let (mut groups, mut places) = (Vec::new(), Vec::new());
+    let mut at = 0;
+    while at < ops.len() {
+        let first = &ops[at];
+        let fits = |k: usize| {
+            let op = &ops[at + k];
+            std::mem::discriminant(&op.kernel) == std::mem::discriminant(&first.kernel)
+                && same_function(op.kernel, first.kernel)
+                && op.to == first.to + k as u32
+                && op.args.iter().all(|a| *a < first.to)
+        };
+        let count = (1..MOST_TOGETHER.min(ops.len() - at)).take_while(|k| fits(*k)).count() + 1;
+        let run = &ops[at..at + count];
+        let args = [0, 1, 2].map(|k| {
+            let start = first.args[k];
+            if run.iter().all(|op| op.args[k] == start) {
+                Lane::Same(start)
+            } else if run.iter().enumerate().all(|(i, op)| op.args[k] == start + i as u32) {
+                Lane::Row(start)
+            } else {
+                places.extend(run.iter().map(|op| op.args[k]));
+                Lane::Places(places.len() as u32 - count as u32)
+            }
+        });
+        let before = first.args.iter().all(|a| *a < first.to);
+        groups.push(Group { kernel: first.kernel, to: first.to, count: if before { count as u32 } else { 1 }, args });
+        at += if before { count } else { 1 };
+    }
+    (groups, places)
+}
+
+fn same_function(a: Kernel, b: Kernel) -> bool {
+    match (a, b) {
+        (Kernel::One(f), Kernel::One(g)) => std::ptr::fn_addr_eq(f, g),
+        (Kernel::Two(f), Kernel::Two(g)) => std::ptr::fn_addr_eq(f, g),
+        (Kernel::Three(f), Kernel::Three(g)) => std::ptr::fn_addr_eq(f, g),
+        _ => true,
     }
 }

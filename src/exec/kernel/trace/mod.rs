@@ -10,6 +10,7 @@ mod finite;
 mod growing;
 mod loops;
 mod number;
+mod ode;
 mod prims;
 mod rhs;
 
@@ -249,8 +250,14 @@ impl Tracer<'_> {
         let Some(function) = program.funcs.get(func.0 as usize) else {
             return self.fatal("a function that does not exist is called");
         };
-        if !function.user && function.name.as_str() == "ode" && args.iter().any(|x| !matches!(x, Abs::Known(_))) {
-            return self.refuse("`ode`, an adaptive solver whose steps depend on choices");
+        if !function.user && matches!(function.name.as_str(), "ode" | "ode_stiff") {
+            return self.ode(&args, function.name.as_str() == "ode_stiff");
+        }
+        if !function.user
+            && function.name.as_str() == "log_poisson_term"
+            && let Some(term) = self.poisson_term(&args)?
+        {
+            return Ok(term);
         }
         let mut frame = Frame { vars: vec![None; function.vars.len()], func };
         for (var, value) in function.params.iter().zip(args).chain(function.captures.iter().zip(captures)) {
