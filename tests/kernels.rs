@@ -119,6 +119,8 @@ fn kernels() -> Vec<(Kernel, bool)> {
         (Kernel::cycle(vec![Kernel::gibbs(), Kernel::prior(None).on(some.clone()).unwrap()]).unwrap(), false),
         (Kernel::choose(vec![(0.3, Kernel::prior(None)), (0.7, Kernel::gibbs())]).unwrap(), false),
         (Kernel::gibbs().on(some).unwrap().repeat(2).unwrap(), false),
+        // No choice is continuous: nothing moves but by the other kernel.
+        (Kernel::cycle(vec![Kernel::hamiltonian(None, None), Kernel::gibbs()]).unwrap(), false),
     ]
 }
 
@@ -291,6 +293,7 @@ fn kernels_that_do_not_fit_are_refused_in_words() {
     let program = "
 model m { x ~ Normal(0, 1); observe 1.0 ~ Normal(x, 1); return x }
 model other { n ~ Poisson(3); observe 1.0 ~ Normal(n, 1); return {n} }
+model stick { a ~ Uniform(0, 1); b ~ Flat(Interval(0, 1 - a)); observe 0.5 ~ Normal(a + b, 0.5); return (a, b) }
 model names { x ~ Normal(0, 1); y ~ Normal(x, 1); observe 1.0 ~ Normal(y, 1); return (x, y) }
 fn of_other(s: {n: Int}) = { n ~ Poisson(2 + s.n); return () }
 fn unnamed(s: Real) = { let u = sample(Normal(0, 1)); x ~ Dirac(u); return () }
@@ -326,6 +329,10 @@ fn else_other(t: Trace<Real>) = trace(() => 1.5)
         ("update(trace(m), {y: 1.0})", "does not have"),
         ("update(trace(m), {x: true})", "of another type"),
         ("update(trace(m), 3)", "takes a record"),
+        ("chain(other, on([\"n\"], nuts_kernel()), 10)", "`n` takes values in"),
+        ("chain(stick, nuts_kernel(), 100)", "that of `b` changed"),
+        ("hmc_kernel(-1)", "the size of a step"),
+        ("hmc_kernel(0.1, 0)", "between 1 and"),
     ];
     for (expression, wanted) in cases {
         let message = value(program, expression).expect_err(expression);
@@ -408,6 +415,11 @@ fn continuous_kernels_find_a_normal_posterior() {
         ("cycle([involution(scale, stretch), on([\"z\"], slice()), involution(shift, along)])", 3000),
         ("cycle([kernel(own), on([\"mu\"], slice())])", 3000),
         ("choose([(0.5, prior([\"z\"])), (0.5, on([\"mu\"], random_walk(1)))])", 8000),
+        ("nuts_kernel()", 1000),
+        ("nuts_kernel(0.3)", 1000),
+        ("hmc_kernel(0, 6)", 2000),
+        ("hmc_kernel(0.25, 8)", 2000),
+        ("cycle([on([\"mu\"], hmc_kernel(0.4, 4)), on([\"z\"], nuts_kernel())])", 2000),
     ] {
         let (found, spread) = moments(NORMALS, kernel, "r => r.mu", draws);
         // Some hundreds of effective draws at least: four standard errors of 300.
@@ -462,12 +474,98 @@ fn jump(s: {k: Bool, u: Real, v: Real}, e: Real) = {
     assert!((found - expected).abs() < 0.025, "{found}, not {expected}");
 }
 
+#[test]
+fn hamiltonian_moves_mix_with_moves_of_discrete_choices() {
+    // Given z the data are Normal(m_z, √1.25), so odds and mean are known.
+    let mixed = "
+model m {
+  z ~ Flip(0.3)
+  mu ~ Normal(if z { 2 } else { -1 }, 0.5)
+  observe 0.8 ~ Normal(mu, 1)
+  return {z: if z { 1.0 } else { 0.0 }, mu}
+}";
+    let normal = |x: f64, v: f64| (-0.5 * x * x / v).exp() / (2.0 * std::f64::consts::PI * v).sqrt();
+    let (yes, no) = (0.3 * normal(0.8 - 2.0, 1.25), 0.7 * normal(0.8 + 1.0, 1.25));
+    let p = yes / (yes + no);
+    let expected = p * (2.0 + 0.2 * (0.8 - 2.0)) + (1.0 - p) * (-1.0 + 0.2 * 1.8);
+    for kernel in ["cycle([nuts_kernel(), gibbs([\"z\"])])", "cycle([on([\"mu\"], hmc_kernel(0.4, 3)), single_site()])"]
+    {
+        let kernel = format!("repeat({kernel}, 5)");
+        let (found, _) = moments(mixed, &kernel, "r => r.z", 4000);
+        assert!((found - p).abs() < 0.06, "{kernel}: {found}, not {p}");
+        let (found, spread) = moments(mixed, &kernel, "r => r.mu", 4000);
+        assert!((found - expected).abs() < 0.12 * spread, "{kernel}: {found}, not {expected}");
+    }
+}
+
+#[test]
+fn hamiltonian_moves_follow_models_whose_structure_varies() {
+    // The sum of n + 1 standard normals is observed as 2 with error 1: the posterior of n is known.
+    let program = "
+model m {
+  n ~ Categorical([0.5, 0.3, 0.2])
+  var total = 0.0
+  for i in 0..=n {
+    x ~ Normal(0, 1)
+    total = total + x
+  }
+  observe 2.0 ~ Normal(total, 1)
+  return {n: real(n), total}
+}";
+    let normal = |x: f64, v: f64| (-0.5 * x * x / v).exp() / (2.0 * std::f64::consts::PI * v).sqrt();
+    let weights: Vec<f64> = [0.5, 0.3, 0.2].iter().enumerate().map(|(n, p)| p * normal(2.0, n as f64 + 2.0)).collect();
+    let sum: f64 = weights.iter().sum();
+    let mean = (weights[1] + 2.0 * weights[2]) / sum;
+    // Given n the total has mean 2 (n + 1) / (n + 2).
+    let total: f64 =
+        weights.iter().enumerate().map(|(n, w)| w * 2.0 * (n as f64 + 1.0) / (n as f64 + 2.0)).sum::<f64>() / sum;
+    let kernel = "repeat(cycle([nuts_kernel(), on([\"n\"], single_site())]), 3)";
+    let (found, _) = moments(program, kernel, "r => r.n", 3000);
+    assert!((found - mean).abs() < 0.06, "{found}, not {mean}");
+    let (found, spread) = moments(program, kernel, "r => r.total", 3000);
+    assert!((found - total).abs() < 0.08 * spread, "{found}, not {total}");
+}
+
+#[test]
+fn hamiltonian_moves_know_the_supports_of_choices() {
+    // Gamma(3, 2) has mean 1.5 and variance 0.75; Dirichlet(2, 3, 5) has means 0.2, 0.3, 0.5; a product of uniforms a conditional one.
+    let program = "
+model m {
+  s ~ Gamma(3, 2)
+  p ~ Dirichlet([2, 3, 5])
+  a ~ Uniform(0, 1)
+  b ~ Uniform(0, a)
+  factor(0.0 * s)
+  return {s, p: p[0], b}
+}";
+    let kernel =
+        "cycle([on([\"s\", \"p\"], nuts_kernel()), on([\"a\"], hmc_kernel(0, 5)), on([\"b\"], hmc_kernel(0, 5))])";
+    for (of, mean, sd) in [
+        ("r => r.s", 1.5, 0.75f64.sqrt()),
+        ("r => r.p", 0.2, (0.2f64 * 0.8 / 11.0).sqrt()),
+        // The mean of a / 2, and the variance of b: 1/9 − 1/16.
+        ("r => r.b", 0.25, (7.0f64 / 144.0).sqrt()),
+    ] {
+        let program = program.replace("factor(0.0 * s)", "observe 0.0 ~ Normal(0 * (s + p[0] + b), 1)");
+        let (found, spread) = moments(&program, kernel, of, 2500);
+        assert!((found - mean).abs() < 0.2 * sd, "{of}: {found}, not {mean}");
+        assert!((spread / sd - 1.0).abs() < 0.12, "{of}: {spread}, not {sd}");
+    }
+}
+
 /// Successive draws of parameters and data by a kernel and the model keep both as the prior has them (Geweke 2004).
 #[test]
 fn kernels_pass_the_joint_distribution_test() {
-    for kernel in
-        ["slice()", "random_walk()", "elliptical()", "single_site()", "proposal(walk)", "involution(shift, turn)"]
-    {
+    for kernel in [
+        "slice()",
+        "random_walk()",
+        "elliptical()",
+        "single_site()",
+        "proposal(walk)",
+        "involution(shift, turn)",
+        "nuts_kernel(0.4)",
+        "hmc_kernel(0.5, 3)",
+    ] {
         let program = format!(
             "
 fn walk(mu: Real) = {{ mu ~ Normal(0.9 * mu, 0.6); return () }}

@@ -265,6 +265,7 @@ impl Run {
 fn heading(inferred: &Inferred) -> String {
     let posterior = &inferred.posterior;
     let size = match (posterior.exact, posterior.chains.as_slice()) {
+        (true, _) if posterior.point => format!("a point, seed {}", posterior.seed),
         (true, _) => "exact".to_string(),
         (_, [only]) => format!("{} draws, seed {}", only.draws.len(), posterior.seed),
         (_, chains) => format!(

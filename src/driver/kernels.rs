@@ -6,8 +6,10 @@ use crate::exec::view::functions::ModelFunctions;
 use crate::exec::view::traced::TracedView;
 use crate::infer::chain;
 use crate::infer::course;
+use crate::infer::guide;
 use crate::infer::kernel::{Kernel, Names};
 use crate::infer::trace::{self, TraceOf};
+use crate::infer::variational::Divergence;
 use crate::model::Random;
 use crate::posterior::Posterior;
 use crate::value::{Fault, HostObject, Value};
@@ -27,8 +29,10 @@ impl DriverHost {
     ) -> Option<Result<Value, Fault>> {
         Some(match name {
             "single_site" | "random_walk" | "prior" | "gibbs" | "slice" | "elliptical" | "independence"
-            | "proposal" | "involution" | "kernel" | "cycle" | "choose" | "repeat" | "on" => made(name, args).map(host),
+            | "proposal" | "involution" | "kernel" | "hmc_kernel" | "nuts_kernel" | "cycle" | "choose" | "repeat"
+            | "on" => made(name, args).map(host),
             "chain" => self.chain(code, args, random),
+            "vi_guide" => self.guided(code, args, random),
             "by_method" => args.object::<Posterior>().map(|mut posterior| {
                 posterior.method = args.value().to_string();
                 host(posterior)
@@ -68,6 +72,29 @@ impl DriverHost {
         let view = Arc::new(TracedView::new(model));
         let functions = self.functions(code, &closure)?;
         self.whole(chain::chain(&view, &closure, &kernel, options, (&functions, &|| self.world.now()), random)?)
+    }
+
+    fn guided(&self, code: &Arc<Code>, args: &mut Args, random: &mut dyn Random) -> Result<Value, Fault> {
+        let (closure, program, numbers) = (args.value(), args.value(), args.value());
+        let numbers = match numbers {
+            Value::Reals(numbers) => numbers.to_vec(),
+            other => other
+                .array_len()
+                .map_or_else(Vec::new, |n| (0..n).filter_map(|k| other.element(k).and_then(|x| x.as_real())).collect()),
+        };
+        let (draws, steps, batch) = (args.count()?, args.count()?, args.count()?);
+        let divergence = match args.value().to_string().as_str() {
+            "reverse_kl" => Divergence::ReverseKl,
+            "forward_kl" => Divergence::ForwardKl,
+            other => {
+                return Err(Fault::error(format!("`vi_guide` knows no divergence `{other}`"))
+                    .hint("there are \"reverse_kl\" and \"forward_kl\""));
+            }
+        };
+        let options = guide::Options { draws, steps, batch, divergence, all: self.keeps_all() };
+        let view = Arc::new(TracedView::new(self.model(code, closure.clone())?));
+        let functions = self.functions(code, &closure)?;
+        self.whole(guide::fit(&view, (&closure, &program), &functions, numbers, options, random)?)
     }
 
     fn traced(&self, code: &Arc<Code>, name: &str, args: &mut Args, random: &mut dyn Random) -> Result<Value, Fault> {
@@ -115,6 +142,15 @@ fn made(name: &str, args: &mut Args) -> Result<Kernel, Fault> {
                     .hint("0, the default, adapts it"));
             }
             Ok(Kernel::random_walk((scale > 0.0).then_some(scale)))
+        }
+        "hmc_kernel" | "nuts_kernel" => {
+            let size = args.real()?;
+            if !(size >= 0.0 && size.is_finite()) {
+                return Err(Fault::error(format!("`{name}` takes the size of a step, found {}", Value::Real(size)))
+                    .hint("0, the default, adapts it"));
+            }
+            let steps = if name == "hmc_kernel" { Some(args.count()?.min(1_000_000) as u32) } else { None };
+            Ok(Kernel::hamiltonian((size > 0.0).then_some(size), steps))
         }
         "prior" => Ok(Kernel::prior(args.optional_names()?)),
         "gibbs" => match args.optional_names()? {

@@ -61,6 +61,7 @@ struct Ran {
     rates: Rates,
     steps: u64,
     domain_faults: u64,
+    divergences: u64,
     example: Option<String>,
     moved: bool,
     /// Few choices and no method within: what the kernel reaches can be looked at.
@@ -103,6 +104,7 @@ fn run_chain<T: Traced + Send + 'static>(
         lengths = (lengths.0.min(length), lengths.1.max(length));
         if round == options.warmup {
             moves.adapting = false;
+            moves.trouble.divergences = 0;
             warm = Some(clock());
         }
         if options.steps.is_none() && round <= options.warmup {
@@ -149,6 +151,7 @@ fn run_chain<T: Traced + Send + 'static>(
         rates: moves.acceptance(&walker),
         steps: moves.made,
         domain_faults: moves.trouble.domain_faults,
+        divergences: moves.trouble.divergences,
         example: moves.trouble.example,
         small: lengths.0 == lengths.1 && lengths.1 <= MOST_LOOKED_AT && walker.view.trace(&walker.state).calls == 0,
         // Where nothing can be moved every draw is a run of its own.
@@ -196,9 +199,11 @@ pub fn chain<T: Traced + Send + Sync + 'static>(
     let mut steps = 0;
     let mut faults = (0, None);
     let mut small = true;
+    let mut divergences = 0;
     for (k, one) in ran.into_iter().enumerate() {
         steps += one.steps;
         faults.0 += one.domain_faults;
+        divergences += one.divergences;
         faults.1 = faults.1.or(one.example);
         small &= one.small;
         if !one.moved {
@@ -211,6 +216,10 @@ pub fn chain<T: Traced + Send + Sync + 'static>(
     (posterior.seconds.warmup, posterior.seconds.sampling) = seconds;
     posterior.info.push(("steps".into(), Info::Count(steps)));
     posterior.info.push(("acceptance".into(), table(&rates)));
+    if divergences > 0 {
+        posterior.info.push(("divergences".into(), Info::Count(divergences)));
+        warnings.push(Warning::Divergences { count: divergences as usize, draws: count * options.draws });
+    }
     // Parameters outside their domain are part of exploring with bounded steps: counted, worth a word only when frequent.
     if faults.0 > 0 {
         posterior.info.push(("domain_faults".into(), Info::Count(faults.0)));

@@ -7,6 +7,7 @@ use super::enumerate::named_record;
 use super::importance::{names_of, note_interrupt};
 use super::kit::hamiltonian::Point;
 use super::kit::metric::Metric;
+use super::kit::start::start;
 use super::kit::step_size::{DualAveraging, first_guess};
 use super::kit::trajectory::{Trajectory, Transition};
 use super::kit::warmup::{Shape, Warmup};
@@ -24,7 +25,7 @@ pub(super) const ROWS: &[Row] = &[
     Row {
         signature: "fn nuts(model: () ~> a, draws: Int = 1000, warmup: Int = -1, chains: Int = 4, target: Real = 0.85, max_depth: Int = 10, metric: String = \"diagonal\") ~> Posterior<a>",
         doc: "The No-U-Turn sampler: Hamiltonian trajectories of a length that adapts to the posterior. For models whose choices are \
-              continuous, or finite and summed out. The step size aims at the acceptance rate `target`; a `metric` is `diagonal` or `dense`. \
+              continuous, or finite and summed out. The step size aims at the acceptance rate `target`; a `metric` is `diagonal`, `low_rank` or `dense`. \
               Hoffman and Gelman 2014; Betancourt 2017.\n\
               example: abs(mean(nuts(() => sample(Normal(3, 0.1)), draws = 500, chains = 2)) - 3) < 0.1",
         contract: Contract::Invariant,
@@ -70,9 +71,6 @@ pub struct Options {
     pub all: bool,
 }
 
-/// How many random starts are tried.
-const TRIES: usize = 100;
-
 /// A chain in progress.
 pub struct Sampler<D: Density> {
     evaluator: D::Evaluator,
@@ -90,39 +88,10 @@ impl<D: Density> Sampler<D> {
     pub fn start(density: &D, moves: Moves, random: &mut dyn Random) -> Result<Sampler<D>, Fault> {
         let dim = density.dim();
         let mut evaluator = density.evaluator();
-        let mut point = Point::new(dim);
-        let mut why = String::new();
-        for _ in 0..TRIES {
-            point.x = density.initial(random)?;
-            if point.evaluate(&mut evaluator) {
-                let depth = if let Moves::NoUTurn { depth } = moves { depth } else { 0 };
-                let trajectory = Trajectory::new(dim, depth);
-                return Ok(Sampler {
-                    evaluator,
-                    point,
-                    metric: Metric::unit(dim),
-                    step: 0.1,
-                    trajectory,
-                    moves,
-                    gradients: 0,
-                });
-            }
-            let bad = point.gradient.iter().position(|g| !g.is_finite());
-            why = match bad {
-                _ if point.log_density == f64::NEG_INFINITY => "the density was zero".into(),
-                _ if !point.log_density.is_finite() => {
-                    format!("the log density was {}", Value::Real(point.log_density))
-                }
-                Some(k) => {
-                    let name = density.coordinates().get(k).map_or("a choice", String::as_str);
-                    format!("the derivative by `{name}` was {}", Value::Real(point.gradient[k]))
-                }
-                None => String::new(),
-            };
-        }
-        Err(Fault::error(format!("no start of finite density was found in {TRIES} tries: in the last, {why}")).hint(
-            "starts are drawn between -2 and 2 for each unconstrained coordinate; scale the data, or use `mh` or `smc`",
-        ))
+        let point = start(density, &mut evaluator, random)?;
+        let depth = if let Moves::NoUTurn { depth } = moves { depth } else { 0 };
+        let trajectory = Trajectory::new(dim, depth);
+        Ok(Sampler { evaluator, point, metric: Metric::unit(dim), step: 0.1, trajectory, moves, gradients: 0 })
     }
 
     /// One transition with the present step size and metric.

@@ -9,15 +9,19 @@ pub mod course;
 pub mod ensemble;
 pub mod enumerate;
 pub mod gradient;
+pub mod guide;
 pub mod importance;
 pub mod kernel;
 pub mod kit;
 pub mod normal_fit;
+pub mod optimise;
 pub mod population;
 pub mod proposal;
 pub mod rejection;
 pub mod resample;
+pub mod sgld;
 pub mod trace;
+pub mod variational;
 
 /// What a building block promises. `borel validate` checks it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +71,16 @@ impl Row {
 /// All declarations, by file.
 const ROWS: &[&[&[Row]]] = &[
     &[enumerate::ROWS, importance::ROWS, rejection::ROWS, chain::ROWS, trace::ROWS, population::ROWS, chains::ROWS],
-    &[ensemble::ROWS, gradient::ROWS, normal_fit::ROWS, resample::ROWS],
+    &[
+        ensemble::ROWS,
+        gradient::ROWS,
+        optimise::ROWS,
+        normal_fit::ROWS,
+        variational::ROWS,
+        guide::ROWS,
+        sgld::ROWS,
+        resample::ROWS,
+    ],
     &kernel::ROWS,
 ];
 

@@ -1,10 +1,10 @@
-//! Normal approximations in the unconstrained space: at the mode (Laplace), along the way to it (Pathfinder), and by maximising the evidence
-//! bound (variational inference). Each gives draws, the log density ratios that judge them, and what they say of the evidence.
+//! Normal approximations in the unconstrained space: at the mode (Laplace) and along the way to it (Pathfinder). Each gives draws, the log density ratios that judge them, and what they say of the evidence.
 
 use super::enumerate::named_record;
 use super::importance::names_of;
-use super::kit::lbfgs::{self, Climb};
+use super::kit::lbfgs::Climb;
 use super::kit::metric::dot;
+use super::optimise::climbs;
 use super::{Contract, Row};
 use crate::model::Random;
 use crate::model::density::{Density, Evaluate};
@@ -29,14 +29,6 @@ pub(super) const ROWS: &[Row] = &[
               example: abs(mean(pathfinder(() => sample(Normal(3, 0.1)))) - 3) < 0.1",
         contract: Contract::Biased,
     },
-    Row {
-        signature: "fn vi(model: () ~> a, draws: Int = 1000, family: String = \"mean_field\", steps: Int = 20000, batch: Int = 4) ~> Posterior<a>",
-        doc: "Variational inference: the normal distribution in the unconstrained space, of family `mean_field` or `full_rank`, that is nearest \
-              to the posterior in the reverse Kullback-Leibler divergence, by at most `steps` steps with `batch` draws each. Pareto k says \
-              how good it is. Kucukelbir, Tran, Ranganath, Gelman and Blei 2017.\n\
-              example: abs(mean(vi(() => sample(Normal(3, 0.1)))) - 3) < 0.1",
-        contract: Contract::Biased,
-    },
 ];
 
 /// A normal distribution: its mean and the lower factor L of its covariance L Lᵀ.
@@ -46,13 +38,62 @@ pub struct Normal {
     pub factor: Factor,
 }
 
-/// A lower triangular factor.
+/// A factor of a covariance matrix.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Factor {
     /// A diagonal: standard deviations.
     Diagonal(Vec<f64>),
-    /// By rows.
+    /// Lower triangular, by rows.
     Dense(Vec<f64>),
+    /// Of the covariance D² + B Bᵀ; made by [`Factor::low_rank`].
+    LowRank(LowRank),
+}
+
+/// Standard deviations D, columns B one after the other, and what follows from them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LowRank {
+    sd: Vec<f64>,
+    columns: Vec<f64>,
+    /// The inverse of 1 + Bᵀ D⁻² B, by rows.
+    inner: Vec<f64>,
+    log_scale: f64,
+}
+
+impl Factor {
+    /// The factor of D² + B Bᵀ, for standard deviations D and columns B one after the other.
+    pub fn low_rank(sd: Vec<f64>, columns: Vec<f64>) -> Factor {
+        let n = sd.len();
+        let rank = if n == 0 { 0 } else { columns.len() / n };
+        let column = |k: usize| columns[k * n..(k + 1) * n].iter().zip(&sd).map(|(b, sd)| b / sd);
+        let inner = nalgebra::DMatrix::from_fn(rank, rank, |i, j| {
+            column(i).zip(column(j)).map(|(a, b)| a * b).sum::<f64>() + f64::from(u8::from(i == j))
+        });
+        let mut log_scale: f64 = sd.iter().map(|s| s.ln()).sum();
+        let inner = match nalgebra::Cholesky::new(inner) {
+            Some(factor) => {
+                log_scale += factor.l().diagonal().iter().map(|l| l.ln()).sum::<f64>();
+                factor.inverse().as_slice().to_vec()
+            }
+            None => vec![f64::NAN; rank * rank],
+        };
+        Factor::LowRank(LowRank { sd, columns, inner, log_scale })
+    }
+}
+
+impl LowRank {
+    /// The inverse of the covariance times a vector, by the identity of Woodbury.
+    fn solve(&self, x: &[f64]) -> Vec<f64> {
+        let n = self.sd.len();
+        let mut out: Vec<f64> = x.iter().zip(&self.sd).map(|(x, sd)| x / (sd * sd)).collect();
+        let along: Vec<f64> = self.columns.chunks_exact(n.max(1)).map(|b| dot(b, &out)).collect();
+        for (row, column) in self.inner.chunks_exact(along.len().max(1)).zip(self.columns.chunks_exact(n.max(1))) {
+            let amount = dot(row, &along);
+            for ((out, b), sd) in out.iter_mut().zip(column).zip(&self.sd) {
+                *out -= amount * b / (sd * sd);
+            }
+        }
+        out
+    }
 }
 
 impl Normal {
@@ -60,11 +101,43 @@ impl Normal {
         self.mean.len()
     }
 
-    /// The log of the determinant of the factor.
+    /// How many standard normal numbers make a draw.
+    pub fn noise(&self) -> usize {
+        match &self.factor {
+            Factor::LowRank(low) => self.dim() + low.columns.len() / self.dim().max(1),
+            _ => self.dim(),
+        }
+    }
+
+    /// Adds −∇ log q to `slope`, at the point `x` that the numbers `z` gave.
+    pub fn add_slope(&self, z: &[f64], x: &[f64], slope: &mut [f64]) {
+        let n = self.dim();
+        match &self.factor {
+            Factor::Diagonal(sd) => slope.iter_mut().zip(z).zip(sd).for_each(|((g, z), sd)| *g += z / sd),
+            // L⁻ᵀ z, by back substitution.
+            Factor::Dense(l) => {
+                let mut u = z.to_vec();
+                for i in (0..n).rev() {
+                    for j in i + 1..n {
+                        u[i] -= l[j * n + i] * u[j];
+                    }
+                    u[i] /= l[i * n + i];
+                }
+                slope.iter_mut().zip(u).for_each(|(g, u)| *g += u);
+            }
+            Factor::LowRank(low) => {
+                let centred: Vec<f64> = x.iter().zip(&self.mean).map(|(x, mean)| x - mean).collect();
+                slope.iter_mut().zip(low.solve(&centred)).for_each(|(g, u)| *g += u);
+            }
+        }
+    }
+
+    /// The log of the square root of the determinant of the covariance.
     fn log_scale(&self) -> f64 {
         match &self.factor {
             Factor::Diagonal(sd) => sd.iter().map(|s| s.ln()).sum(),
             Factor::Dense(l) => (0..self.dim()).map(|i| l[i * self.dim() + i].abs().ln()).sum(),
+            Factor::LowRank(low) => low.log_scale,
         }
     }
 
@@ -82,46 +155,33 @@ impl Normal {
                     x[i] = self.mean[i] + dot(&l[i * n..=i * n + i], &z[..=i]);
                 }
             }
+            Factor::LowRank(_) => {}
         }
-        -0.5 * dot(z, z) - self.log_scale() - 0.5 * n as f64 * (2.0 * std::f64::consts::PI).ln()
+        let mut square = dot(z, z);
+        if let Factor::LowRank(low) = &self.factor {
+            let rest = low.columns.chunks_exact(n.max(1)).zip(&z[n..]);
+            let mut centred: Vec<f64> = low.sd.iter().zip(z).map(|(sd, z)| sd * z).collect();
+            rest.for_each(|(b, z)| centred.iter_mut().zip(b).for_each(|(x, b)| *x += b * z));
+            square = dot(&centred, &low.solve(&centred));
+            x.iter_mut().zip(&self.mean).zip(&centred).for_each(|((x, mean), c)| *x = mean + c);
+        }
+        -0.5 * square - self.log_scale() - 0.5 * n as f64 * (2.0 * std::f64::consts::PI).ln()
     }
 }
 
-fn normals(z: &mut [f64], generator: &mut Generator) {
+pub(super) fn normals(z: &mut [f64], generator: &mut Generator) {
     z.iter_mut().for_each(|z| *z = StandardNormal.sample(generator));
 }
 
 /// The generator of a handler, which these methods cannot do without.
-fn generator<'r>(random: &'r mut dyn Random, method: &str) -> Result<&'r mut Generator, Fault> {
+pub(super) fn generator<'r>(random: &'r mut dyn Random, method: &str) -> Result<&'r mut Generator, Fault> {
     random
         .generator()
         .ok_or_else(|| Fault::error(format!("`{method}` draws from continuous distributions and cannot be enumerated")))
 }
 
-/// The highest of several climbs from random points of finite density.
-pub fn best_climb<D: Density>(density: &D, climbs: usize, random: &mut dyn Random) -> Result<Climb, Fault> {
-    let mut evaluator = density.evaluator();
-    let mut best: Option<Climb> = None;
-    let mut failed = 0;
-    while failed < 100 {
-        let start = density.initial(random)?;
-        let mut gradient = vec![0.0; start.len()];
-        let finite = evaluator.gradient(&start, &mut gradient).is_finite() && gradient.iter().all(|g| g.is_finite());
-        if !finite {
-            failed += 1;
-            continue;
-        }
-        let climb = lbfgs::climb(&mut evaluator, start, lbfgs::Options::default());
-        let height = |climb: &Climb| climb.top().map_or(f64::NEG_INFINITY, |top| top.log_density);
-        if best.as_ref().is_none_or(|best| height(&climb) > height(best)) {
-            best = Some(climb);
-        }
-        failed += 100 / climbs.max(1);
-    }
-    best.ok_or_else(|| {
-        Fault::error("no start of finite density was found in 100 tries").hint("scale the data, or use `mh` or `smc`")
-    })
-}
+/// The most steps of a climb.
+const STEPS: usize = 2000;
 
 /// The normal distribution with the mode and the curvature of the density there.
 ///
@@ -164,13 +224,15 @@ pub fn posterior<D: Density>(
 ) -> Result<Posterior, Fault> {
     let mut evaluator = density.evaluator();
     let n = density.dim();
-    let (mut z, mut x) = (vec![0.0; n], vec![0.0; n]);
+    let longest = fits.iter().map(Normal::noise).max().unwrap_or(n);
+    let (mut z, mut x) = (vec![0.0; longest], vec![0.0; n]);
     let mut chain = Chain::default();
     let (mut named, mut ratios, mut heights) = (Vec::new(), Vec::new(), Vec::new());
     for k in 0..draws {
         let fit = &fits[k % fits.len()];
-        normals(&mut z, generator(random, method)?);
-        let log_q = fit.at(&z, &mut x);
+        let z = &mut z[..fit.noise()];
+        normals(z, generator(random, method)?);
+        let log_q = fit.at(z, &mut x);
         let height = evaluator.log_density(&x);
         ratios.push(if height.is_nan() { f64::NEG_INFINITY } else { height - log_q });
         heights.push(height);
@@ -197,7 +259,7 @@ pub fn posterior<D: Density>(
 
 /// Laplace's approximation: the normal distribution at the highest mode found from four starts (Tierney and Kadane 1986).
 pub fn laplace<D: Density>(density: &D, draws: usize, all: bool, random: &mut dyn Random) -> Result<Posterior, Fault> {
-    let climb = best_climb(density, 4, random)?;
+    let (climb, _) = climbs(density, 4, STEPS, random)?;
     let Some(top) = climb.top() else { return Err(Fault::internal("a climb has a top")) };
     let fit = at_mode(density, &top.x)?;
     let evidence = top.log_density + fit.log_scale() + 0.5 * fit.dim() as f64 * (2.0 * std::f64::consts::PI).ln();
@@ -207,171 +269,6 @@ pub fn laplace<D: Density>(density: &D, draws: usize, all: bool, random: &mut dy
         posterior
             .warnings
             .push(Warning::NotConverged { what: "the climb to the mode".into(), steps: climb.path.len() });
-    }
-    Ok(posterior)
-}
-
-/// Which normal distributions are tried.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Family {
-    MeanField,
-    FullRank,
-}
-
-/// How a variational fit is made.
-#[derive(Clone, Copy, Debug)]
-pub struct Fit {
-    pub family: Family,
-    /// The most steps.
-    pub steps: usize,
-    /// Draws for each gradient.
-    pub batch: usize,
-}
-
-/// How many steps an average of the evidence bound is over.
-const WINDOW: usize = 100;
-
-/// The normal distribution that maximises the evidence lower bound, found by Adam with reparametrised gradients that stay quiet at the
-/// optimum (Kucukelbir, Tran, Ranganath, Gelman and Blei 2017; Kingma and Ba 2015; Roeder, Wu and Duvenaud 2017). The step size is halved
-/// whenever the bound of a window is no better than that of the one before, within its error; the fit ends when this happens six times.
-/// Also the bound, its standard error, and whether the fit ended so.
-pub fn variational<D: Density>(
-    density: &D,
-    start: Vec<f64>,
-    fit: Fit,
-    random: &mut dyn Random,
-) -> Result<(Normal, f64, f64, bool), Fault> {
-    let n = start.len();
-    let mut evaluator = density.evaluator();
-    let mut mean = start;
-    // The parameters of the factor: logs of standard deviations, then the strict lower triangle by rows.
-    let lower = if fit.family == Family::FullRank { n * n.saturating_sub(1) / 2 } else { 0 };
-    let mut scale = vec![-1.0; n];
-    scale.extend(std::iter::repeat_n(0.0, lower));
-    let make = |mean: &[f64], scale: &[f64]| {
-        let factor = match fit.family {
-            Family::MeanField => Factor::Diagonal(scale.iter().map(|s| s.exp()).collect()),
-            Family::FullRank => {
-                let mut l = vec![0.0; n * n];
-                let mut next = n;
-                for i in 0..n {
-                    for j in 0..i {
-                        l[i * n + j] = scale[next];
-                        next += 1;
-                    }
-                    l[i * n + i] = scale[i].exp();
-                }
-                Factor::Dense(l)
-            }
-        };
-        Normal { mean: mean.to_vec(), factor }
-    };
-    let count = n + scale.len();
-    let (mut first, mut second) = (vec![0.0; count], vec![0.0; count]);
-    let (mut z, mut x, mut gradient, mut total) = (vec![0.0; n], vec![0.0; n], vec![0.0; n], vec![0.0; count]);
-    let mut rate = 0.1;
-    let (mut before, mut halvings, mut window) = (f64::NEG_INFINITY, 0, Vec::new());
-    let mut bound = (f64::NEG_INFINITY, f64::INFINITY);
-    let mut steps = 0;
-    // The mean of the parameters over the last window is better than any of them.
-    let mut averaged = vec![0.0; count];
-    while steps < fit.steps && halvings < 6 {
-        steps += 1;
-        let q = make(&mean, &scale);
-        total.fill(0.0);
-        let mut value = 0.0;
-        for _ in 0..fit.batch {
-            normals(&mut z, generator(random, "vi")?);
-            let log_q = q.at(&z, &mut x);
-            let height = evaluator.gradient(&x, &mut gradient);
-            if !height.is_finite() || gradient.iter().any(|g| !g.is_finite()) {
-                value += -1e10;
-                continue;
-            }
-            value += height - log_q;
-            // The path derivative: the gradient of log p − log q through x alone.
-            let residual = score(&q, &z, &gradient);
-            let mut next = 2 * n;
-            for i in 0..n {
-                total[i] += residual[i];
-                let sd = scale[i].exp();
-                total[n + i] += residual[i] * z[i] * sd;
-                if fit.family == Family::FullRank {
-                    for z in &z[..i] {
-                        total[next] += residual[i] * z;
-                        next += 1;
-                    }
-                }
-            }
-        }
-        window.push(value / fit.batch as f64);
-        let (b1, b2) = (1.0 - 0.9f64.powi(steps as i32), 1.0 - 0.999f64.powi(steps as i32));
-        for (k, g) in total.iter().enumerate() {
-            let g = g / fit.batch as f64;
-            first[k] = 0.9 * first[k] + 0.1 * g;
-            second[k] = 0.999 * second[k] + 0.001 * g * g;
-            let step = rate * (first[k] / b1) / ((second[k] / b2).sqrt() + 1e-8);
-            if k < n {
-                mean[k] += step
-            } else {
-                scale[k - n] += step
-            }
-            averaged[k] += (if k < n { mean[k] } else { scale[k - n] }) / WINDOW as f64;
-        }
-        if window.len() == WINDOW {
-            let middle = window.iter().sum::<f64>() / WINDOW as f64;
-            let spread = window.iter().map(|v| (v - middle).powi(2)).sum::<f64>() / (WINDOW - 1) as f64;
-            bound = (middle, (spread / WINDOW as f64).sqrt());
-            if middle <= before + bound.1 {
-                rate *= 0.5;
-                halvings += 1;
-                mean.copy_from_slice(&averaged[..n]);
-                scale.copy_from_slice(&averaged[n..]);
-            }
-            before = before.max(middle);
-            window.clear();
-            averaged.fill(0.0);
-        }
-    }
-    Ok((make(&mean, &scale), bound.0, bound.1, halvings >= 6))
-}
-
-/// The gradient of log p − log q at a point, given that of log p and the point's standard deviations.
-fn score(q: &Normal, z: &[f64], gradient: &[f64]) -> Vec<f64> {
-    let n = z.len();
-    match &q.factor {
-        Factor::Diagonal(sd) => gradient.iter().zip(z).zip(sd).map(|((g, z), sd)| g + z / sd).collect(),
-        // The gradient of log q is −L⁻ᵀ z: back substitution.
-        Factor::Dense(l) => {
-            let mut u = z.to_vec();
-            for i in (0..n).rev() {
-                for j in i + 1..n {
-                    u[i] -= l[j * n + i] * u[j];
-                }
-                u[i] /= l[i * n + i];
-            }
-            gradient.iter().zip(u).map(|(g, u)| g + u).collect()
-        }
-    }
-}
-
-/// Variational inference with a normal family, started at the mode where there is one.
-pub fn vi<D: Density>(
-    density: &D,
-    draws: usize,
-    fit: Fit,
-    all: bool,
-    random: &mut dyn Random,
-) -> Result<Posterior, Fault> {
-    let climb = best_climb(density, 1, random)?;
-    let start = climb.path.first().map(|first| first.x.clone()).unwrap_or_default();
-    let (q, bound, error, converged) = variational(density, start, fit, random)?;
-    let mut posterior = posterior("vi", density, &[q], draws, all, false, random)?;
-    posterior.log_evidence = None;
-    posterior.info.push(("elbo".into(), Info::Number(bound)));
-    posterior.info.push(("elbo_se".into(), Info::Number(error)));
-    if !converged {
-        posterior.warnings.push(Warning::NotConverged { what: "the variational fit".into(), steps: fit.steps });
     }
     Ok(posterior)
 }
@@ -389,7 +286,7 @@ pub fn pathfinder<D: Density>(
 ) -> Result<Posterior, Fault> {
     let mut fits = Vec::new();
     for _ in 0..paths {
-        let climb = best_climb(density, 1, random)?;
+        let (climb, _) = climbs(density, 1, STEPS, random)?;
         fits.extend(best_on_path(density, &climb, random)?);
     }
     if fits.is_empty() {

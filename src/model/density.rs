@@ -30,6 +30,18 @@ pub trait Density: Sync {
     fn unconstrain(&self, named: &[(String, Value)]) -> Result<Vec<f64>, Fault>;
 }
 
+/// Which density a view has of a model.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Target {
+    /// That of the vector: of choices and data, with the log Jacobian of the transform.
+    #[default]
+    Joint,
+    /// That of the choices as the model has them: of choices and data, without Jacobian. Its maximum does not depend on the transform.
+    Values,
+    /// That of the data and of all other factors alone, as a function of the choices.
+    Likelihood,
+}
+
 /// Evaluates a density in memory of its own. Outside the support the density is −∞; it may be NaN where the program's arithmetic
 /// is. Neither is an error, and the gradient then has no meaning. Neither the density nor the gradient allocates.
 pub trait Evaluate: Send {

@@ -1,7 +1,8 @@
 //! Function values of the language, as kernels call them.
 
 use super::{Dead, Random};
-use crate::value::{Fault, Value};
+use crate::value::{Domain, Fault, Value};
+use std::sync::Arc;
 
 /// What a parameter of a function must be able to take.
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +20,8 @@ pub enum Shape<'a> {
 pub enum Answer {
     /// It is drawn.
     Draw,
+    /// It is drawn, and its support and distribution are told.
+    Describe,
     /// It has this value.
     Take(Value),
     /// The run ends.
@@ -32,6 +35,8 @@ pub struct Drawn {
     pub value: Value,
     /// Its log density given the choices before it.
     pub logp: f64,
+    /// Its support and its distribution, where these were asked for.
+    pub site: Option<(Arc<Domain>, Value)>,
 }
 
 /// What a program did that was run as a proposal.

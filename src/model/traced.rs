@@ -231,6 +231,16 @@ pub trait Traced: Sync {
     /// The distribution of the choice at a place given the choices before it, as a value: its name and arguments.
     fn distribution(&self, state: &Self::State, place: usize) -> Result<Value, Fault>;
 
+    /// The support of the choice at a place given the choices before it.
+    fn support(&self, state: &Self::State, place: usize) -> Result<Arc<Domain>, Fault>;
+
+    /// The value of a continuous domain at unconstrained coordinates, and the log Jacobian there.
+    fn constrain(&self, domain: &Domain, x: &[f64]) -> Result<(Value, f64), Fault>;
+
+    /// Adds the unconstrained coordinates of a value of a domain to `out`; says no where the domain is not continuous or the value is
+    /// not inside it.
+    fn unconstrain(&self, domain: &Domain, value: &Value, out: &mut Vec<f64>) -> bool;
+
     /// Draws the forward-only choices anew, all else as it is. The state is as it was when the run dies.
     fn predict(&self, state: &mut Self::State, random: &mut dyn Random) -> Result<Result<(), Dead>, Fault>;
 

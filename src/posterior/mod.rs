@@ -32,6 +32,8 @@ pub struct Posterior {
     pub method: String,
     /// The draws are all values that the model can return, and their weights are exact.
     pub exact: bool,
+    /// A single value that an optimiser found, which says nothing of the spread.
+    pub point: bool,
     pub chains: Vec<Chain>,
     /// Log of the evidence, or of its estimate.
     pub log_evidence: Option<f64>,
@@ -148,6 +150,7 @@ impl HostObject for Posterior {
         let (draws, chains) = (self.len(), self.chains.len());
         let of = if self.model.is_empty() { String::new() } else { format!(" of {}", self.model) };
         match (self.exact, chains) {
+            _ if self.point => format!("<point{of} by {}>", self.method),
             (true, _) => {
                 format!("<posterior{of} by {}: exact, {draws} value{}>", self.method, if draws == 1 { "" } else { "s" })
             }

@@ -31,7 +31,8 @@ impl Posterior {
         if !numeric.is_empty() {
             out.push_str(&align(&self.numeric_rows(&numeric), 1));
         }
-        let points: Vec<&Summary> = shown.iter().filter(|s| self.exact || s.kind == Kind::Categorical).collect();
+        let points: Vec<&Summary> =
+            shown.iter().filter(|s| self.exact && !self.point || s.kind == Kind::Categorical).collect();
         let rows = self.probability_rows(&points);
         if rows.len() > 1 {
             if !out.is_empty() {
@@ -58,6 +59,11 @@ impl Posterior {
     }
 
     fn numeric_rows(&self, summaries: &[&Summary]) -> Vec<Vec<String>> {
+        if self.point {
+            let header = vec![String::new(), "value".into()];
+            let row = |summary: &&Summary| vec![summary.name.clone(), significant(summary.mean, 6)];
+            return std::iter::once(header).chain(summaries.iter().map(row)).collect();
+        }
         let weighted = self.weights().is_some();
         let mut header = vec!["", "mean", "sd", "q05", "q50", "q95"];
         if !self.exact {

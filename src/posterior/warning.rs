@@ -45,6 +45,8 @@ pub enum Warning {
     NanDraws { variable: String, count: usize },
     /// An optimiser or a fit stopped before it converged.
     NotConverged { what: String, steps: usize },
+    /// A maximum that lies at the end of the space: the density does not fall beyond it. In words, which choices.
+    OpenEnd { what: Vec<String> },
     /// Anything else a method has to say; `distrust` as in [`Warning::distrust`].
     Note { text: String, distrust: bool },
 }
@@ -116,6 +118,9 @@ impl Warning {
             Warning::NotConverged { what, steps } => {
                 format!("{what} had not converged after {}", plural(*steps, "step"))
             }
+            Warning::OpenEnd { what } => {
+                format!("the density has no maximum inside its support: {}", what.join(", "))
+            }
             Warning::Note { text, .. } => text.clone(),
         }
     }
@@ -157,6 +162,9 @@ impl Warning {
             Warning::OneChain => "use --chains 4",
             Warning::NanDraws { .. } => "look for 0 / 0 or inf - inf in what the model returns",
             Warning::NotConverged { .. } => "allow more steps, or use smaller ones",
+            Warning::OpenEnd { .. } => {
+                "a prior that falls to zero there keeps the point inside; or draw from the posterior with `nuts`"
+            }
             Warning::Interrupted { .. } | Warning::Note { .. } => "",
         }
     }
@@ -181,6 +189,7 @@ impl Warning {
             | Warning::ZeroProbability { .. }
             | Warning::Unreachable { .. }
             | Warning::NanDraws { .. }
+            | Warning::OpenEnd { .. }
             | Warning::NotConverged { .. } => true,
             // Below this many effective draws the error of a mean is more than a fifth of the standard deviation.
             Warning::BulkEss { value, .. } | Warning::TailEss { value, .. } | Warning::WeightEss { ess: value, .. } => {

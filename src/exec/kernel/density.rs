@@ -179,6 +179,7 @@ mod tests {
         let traced = Traced {
             graph,
             density,
+            likelihood: Some(density),
             jacobian,
             conditions: Vec::new(),
             choices: Vec::new(),

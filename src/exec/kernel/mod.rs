@@ -11,6 +11,7 @@ pub mod graph;
 mod linear;
 mod lower;
 pub mod marginal;
+pub mod minibatch;
 pub mod ode;
 pub mod plan;
 mod range;

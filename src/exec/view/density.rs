@@ -3,9 +3,11 @@
 use super::{Model, Start, choice_name, choose_outcome, unexpected};
 use crate::core::ir::FuncId;
 use crate::exec::kernel::density::{self, DensityCode, Evaluator};
+use crate::exec::kernel::minibatch;
 use crate::exec::kernel::support;
 use crate::exec::kernel::trace::{self, Choice, Place, Refusal, Slot};
 use crate::exec::machine::{Event, Machine};
+use crate::model::density::Target;
 use crate::model::{Density, Evaluate, Random, Weighted};
 use crate::source::Span;
 use crate::value::fault::FaultKind;
@@ -42,15 +44,51 @@ fn without_gradient(reason: &str) -> Fault {
     Fault::error(format!("this model has no gradient: {reason}")).hint("`mh` and `smc` run models of every kind")
 }
 
-impl DensityView {
-    /// The view of a model; a fault says what prevents it, and where.
-    pub fn new(model: Model) -> Result<DensityView, Fault> {
-        let (func, captures) = match &model.start {
+/// Code for a density by minibatches: one for each part of the data.
+#[derive(Debug)]
+pub struct Minibatches {
+    parts: Vec<DensityCode>,
+    /// How many data there are.
+    pub size: usize,
+}
+
+impl Minibatches {
+    /// Memory to evaluate each part in. The mean of the parts is the whole.
+    pub fn evaluators(&self) -> Vec<Evaluator> {
+        self.parts.iter().map(DensityCode::evaluator).collect()
+    }
+}
+
+impl Model {
+    /// The model as a graph of array operations.
+    fn traced(&self) -> Result<trace::Traced, Fault> {
+        let (func, captures) = match &self.start {
             Start::Func(func) => (*func, Vec::new()),
             Start::Closure(Value::Closure(closure)) => (closure.function, closure.captures.clone()),
             Start::Closure(_) => return Err(Fault::internal("a model that is not a function")),
         };
-        let mut traced = trace::trace(&model.code.program, FuncId(func), &captures).map_err(fault)?;
+        trace::trace(&self.code.program, FuncId(func), &captures).map_err(fault)
+    }
+}
+
+impl DensityView {
+    /// The view of a model; a fault says what prevents it, and where.
+    pub fn new(model: Model) -> Result<DensityView, Fault> {
+        DensityView::of(model, Target::Joint)
+    }
+
+    /// The view of a part of a model's density.
+    pub fn of(model: Model, target: Target) -> Result<DensityView, Fault> {
+        let mut traced = model.traced()?;
+        if target != Target::Joint {
+            traced.jacobian = traced.graph.scalar(0.0);
+        }
+        if target == Target::Likelihood {
+            traced.density = traced.likelihood.ok_or_else(|| {
+                Fault::error("finite choices are summed out, and the likelihood of the others does not stand apart")
+                    .hint("`map_estimate` takes the densities of the choices with it")
+            })?;
+        }
         let code = density::compile(&mut traced).map_err(|reason| without_gradient(&reason))?;
         let places = in_order(&traced.choices);
         let mut view = DensityView { model, code, places, coordinates: Vec::new() };
@@ -61,6 +99,41 @@ impl DensityView {
         view.go(&mut random, &drawn, Purpose::Constrain(&point, None), Some(&mut names))?;
         view.coordinates = names;
         Ok(view)
+    }
+
+    /// The view of a model together with code for its density by minibatches of about `batch` data, which are the parts of a partition at
+    /// random.
+    ///
+    /// # Errors
+    /// As [`DensityView::new`], and where no loop over data can be subsampled.
+    pub fn subsampled(
+        model: Model,
+        batch: usize,
+        random: &mut dyn Random,
+    ) -> Result<(DensityView, Minibatches), Fault> {
+        let view = DensityView::new(model)?;
+        let mut traced = view.model.traced()?;
+        let total = traced.graph.add(traced.density, traced.jacobian);
+        let order = |size: usize| {
+            let mut order: Vec<usize> = (0..size).collect();
+            if let Some(generator) = random.generator() {
+                for k in (1..size).rev() {
+                    order.swap(k, ((generator.uniform() * (k + 1) as f64) as usize).min(k));
+                }
+            }
+            order
+        };
+        let found = minibatch::minibatches(&mut traced.graph, total, batch, order).map_err(|reason| {
+            Fault::error(format!("this model has no data to be subsampled: {reason}"))
+                .hint("`nuts` and `hmc` take the gradient of all data")
+        })?;
+        traced.jacobian = traced.graph.scalar(0.0);
+        let mut parts = Vec::with_capacity(found.parts.len());
+        for part in found.parts {
+            traced.density = part;
+            parts.push(density::compile(&mut traced).map_err(|reason| without_gradient(&reason))?);
+        }
+        Ok((view, Minibatches { parts, size: found.size }))
     }
 
     /// The log density as the machine computes it, slowly: what array code is compared with. Finite choices are summed out one by one.

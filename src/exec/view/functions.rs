@@ -160,7 +160,15 @@ impl Functions for ModelFunctions {
                                 .hint("write `name ~ distribution`, with the name of a choice of the model");
                         return Err(machine.fault_here(code, fault));
                     };
+                    let mut told = None;
                     let value = match answer(&name) {
+                        Answer::Describe => {
+                            let support = machine.choice_support(code, func, sample)?;
+                            let (dist, args) = machine.choice_distribution(code, func, sample)?;
+                            let name = code.dists[dist as usize].name;
+                            told = Some((support, Value::Dist(Arc::new(DistValue { name, dist, args }))));
+                            super::traced::draw(&mut machine, code, func, sample, random)?
+                        }
                         Answer::Stop => return Ok(Err(Stopped::At(name))),
                         Answer::Take(value) => match conform(code.sites[site as usize].ty, value) {
                             Some(value) => value,
@@ -177,7 +185,7 @@ impl Functions for ModelFunctions {
                         let fault = Fault::error(format!("two choices of a proposal are both named `{name}`"));
                         return Err(machine.fault_here(code, fault));
                     }
-                    ran.drawn.push(Drawn { name, value, logp });
+                    ran.drawn.push(Drawn { name, value, logp, site: told });
                 }
                 Event::Host { func, host } => {
                     let mut watched = Watched::new(random);

@@ -13,12 +13,13 @@ mod walk;
 
 use super::graph::{Calls, Live, Outcome};
 use super::{Model, branching, choose_outcome, dead, unexpected};
+use crate::exec::kernel::support;
 use crate::exec::machine::{Code, Event, Machine};
 use crate::model::path::CALL;
 use crate::model::{Dead, Infos, Met, Outcomes, Random, Trace, Traced, Update};
 use crate::source::Name;
 use crate::value::domain::Size;
-use crate::value::{DistValue, Fault, Generator, Value, same};
+use crate::value::{DistValue, Domain, Fault, Generator, Value, same};
 use std::sync::Arc;
 pub use walk::{End, pass};
 use walk::{Purpose, Recorded, Walk};
@@ -440,6 +441,29 @@ impl Traced for TracedView {
             let name: Name = code.dists[dist as usize].name;
             Ok(Value::Dist(Arc::new(DistValue { name, dist, args })))
         })
+    }
+
+    fn support(&self, state: &State, place: usize) -> Result<Arc<Domain>, Fault> {
+        if let Some((dist, args)) = self.live(state).and_then(|live| live.distribution(place))
+            && let Some(support) = self.model.code.dists[dist as usize].support
+        {
+            let mut machine = Machine::default();
+            let mut calls = Calls { code: &self.model.code, machine: &mut machine, limits: self.model.limits };
+            if let Value::Domain(domain) = calls.call(support, &args, None)? {
+                return Ok(domain);
+            }
+        }
+        self.at_choice(state, place, |machine, code, func, sample| machine.choice_support(code, func, sample))
+    }
+
+    fn constrain(&self, domain: &Domain, x: &[f64]) -> Result<(Value, f64), Fault> {
+        support::constrain(domain, &mut &*x)
+    }
+
+    fn unconstrain(&self, domain: &Domain, value: &Value, out: &mut Vec<f64>) -> bool {
+        let from = out.len();
+        let known = !domain.is_discrete() && support::unconstrain(domain, value, out).is_ok();
+        known && out[from..].iter().all(|x| x.is_finite())
     }
 
     fn predict(&self, state: &mut State, random: &mut dyn Random) -> Result<Result<(), Dead>, Fault> {

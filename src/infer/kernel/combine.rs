@@ -24,7 +24,7 @@ pub(super) const ROWS: &[Row] = &[
     },
     Row {
         signature: "fn on(names: [String], kernel: Kernel) -> Kernel",
-        doc: "The kernel, which picks one choice, among the choices of these names only: `\"mu\"`, `\"theta\"` for all elements of `theta`, \
+        doc: "The kernel, which picks one choice or moves the continuous ones together, among the choices of these names only: `\"mu\"`, `\"theta\"` for all elements of `theta`, \
               `\"theta[3]\"`.\n\
               example: measure_eq(enumerate(() => flip(0.25)), enumerate(() => value_of(step(on([\"x\"], gibbs()), trace(() => { x ~ Flip(0.25); x })))))",
         contract: Contract::Invariant,

@@ -7,6 +7,7 @@ mod combine;
 mod elliptical;
 pub mod exact;
 mod gibbs;
+mod hamiltonian;
 mod independence;
 mod involution;
 mod jacobian;
@@ -23,6 +24,7 @@ use super::course::Rates;
 use crate::model::{Dead, Functions, Random, Shape, Traced, Update};
 use crate::value::hash::{hash_value, same};
 use crate::value::{Fault, HostObject, Value, short};
+use hamiltonian::{Path, Tuned};
 use sites::Sites;
 use std::any::Any;
 use std::fmt;
@@ -32,13 +34,14 @@ use std::sync::Arc;
 pub use sites::Names;
 
 /// The declarations of all kernels, one file after the other.
-pub(super) const ROWS: [&[Row]; 11] = [
+pub(super) const ROWS: [&[Row]; 12] = [
     single_site::ROWS,
     random_walk::ROWS,
     prior::ROWS,
     gibbs::ROWS,
     slice::ROWS,
     elliptical::ROWS,
+    hamiltonian::ROWS,
     independence::ROWS,
     proposal::ROWS,
     involution::ROWS,
@@ -82,6 +85,8 @@ enum Move {
     Proposal(Value),
     Involution(Value, Value),
     Program(Value),
+    /// All continuous choices together.
+    Hamiltonian(Path),
 }
 
 impl Move {
@@ -97,6 +102,11 @@ impl Move {
                 | Move::Elliptical(None)
                 | Move::Independence(_)
         )
+    }
+
+    /// Whether `on` can say what it moves.
+    fn restricts(&self) -> bool {
+        self.picks() || matches!(self, Move::Hamiltonian(_))
     }
 
     /// The function values and distributions that it holds.
@@ -122,6 +132,7 @@ impl Move {
             Move::Proposal(_) => 8,
             Move::Involution(..) => 9,
             Move::Program(_) => 10,
+            Move::Hamiltonian(_) => 11,
         }
     }
 
@@ -130,6 +141,7 @@ impl Move {
             (Move::RandomWalk(a), Move::RandomWalk(b)) => a.map(f64::to_bits) == b.map(f64::to_bits),
             (Move::Prior(a), Move::Prior(b)) => a == b,
             (Move::Elliptical(a), Move::Elliptical(b)) => a == b,
+            (Move::Hamiltonian(a), Move::Hamiltonian(b)) => a == b,
             _ => self.tag() == other.tag(),
         };
         parameters && self.values().iter().zip(other.values()).all(|(a, b)| same(a, b))
@@ -152,6 +164,7 @@ impl fmt::Display for Move {
             Move::Proposal(_) => write!(f, "proposal(…)"),
             Move::Involution(..) => write!(f, "involution(…)"),
             Move::Program(_) => write!(f, "kernel(…)"),
+            Move::Hamiltonian(path) => write!(f, "{path}"),
         }
     }
 }
@@ -209,6 +222,12 @@ impl Kernel {
         Kernel::simple(Move::Independence(dist)).on(names)
     }
 
+    /// All continuous choices along leapfrog steps of this size, or of one that is adapted; as many steps, or until the trajectory
+    /// turns back.
+    pub fn hamiltonian(step: Option<f64>, steps: Option<u32>) -> Kernel {
+        Kernel::simple(Move::Hamiltonian(Path { step, steps }))
+    }
+
     /// A proposal that a program makes.
     pub fn proposal(program: Value) -> Kernel {
         Kernel::simple(Move::Proposal(program))
@@ -229,9 +248,11 @@ impl Kernel {
     /// # Errors
     /// When a move says itself which choices it moves.
     pub fn on(self, names: Names) -> Result<Kernel, Fault> {
-        if let Some(kind) = self.moves().into_iter().find(|kind| !kind.picks()) {
-            return Err(Fault::error(format!("`on` cannot restrict `{kind}`, which says itself what it moves"))
-                .hint("`on` is for kernels that pick one choice: single_site, random_walk, gibbs, slice, elliptical"));
+        if let Some(kind) = self.moves().into_iter().find(|kind| !kind.restricts()) {
+            return Err(Fault::error(format!("`on` cannot restrict `{kind}`, which says itself what it moves")).hint(
+                "`on` is for kernels that pick one choice, single_site, random_walk, gibbs, slice, elliptical, and for \
+                     hmc_kernel and nuts_kernel",
+            ));
         }
         Kernel::of(Tree::On(names, self))
     }
@@ -418,6 +439,8 @@ impl<T: Traced> Walker<T> {
 #[derive(Clone, Debug, Default)]
 pub struct Trouble {
     pub domain_faults: u64,
+    /// Trajectories that left the flow they should follow.
+    pub divergences: u64,
     pub example: Option<String>,
 }
 
@@ -445,6 +468,7 @@ enum Plan {
 struct Part {
     kind: Move,
     sites: Sites,
+    tuned: Tuned,
 }
 
 /// A kernel being applied: its moves with what they learn and count. It belongs to one walker, because what it learns goes by the
@@ -526,7 +550,7 @@ fn plan(kernel: &Kernel, filters: &mut Vec<Names>, parts: &mut Vec<Part>) -> Pla
         Tree::Move(kind) => {
             let sites = Sites::new(filters.clone());
             let sites = if matches!(kind, Move::SingleSite) { sites.with_calls() } else { sites };
-            parts.push(Part { kind: kind.clone(), sites });
+            parts.push(Part { kind: kind.clone(), sites, tuned: Tuned::default() });
             Plan::Move(parts.len() - 1)
         }
         Tree::On(names, kernel) => {
@@ -576,9 +600,9 @@ impl Run<'_> {
     ) -> Result<(), Fault> {
         match plan {
             Plan::Move(k) => {
-                let Part { kind, sites } = &mut self.parts[*k];
+                let Part { kind, sites, tuned } = &mut self.parts[*k];
                 let trouble = &mut *self.trouble;
-                let mut step = Step { walker, sites, adapting: self.adapting, trouble, functions, random };
+                let mut step = Step { walker, sites, tuned, adapting: self.adapting, trouble, functions, random };
                 let accepted = match kind {
                     Move::SingleSite => single_site::step(&mut step)?,
                     Move::RandomWalk(scale) => random_walk::step(&mut step, *scale)?,
@@ -592,6 +616,7 @@ impl Run<'_> {
                     Move::Proposal(program) => proposal::step(&mut step, program)?,
                     Move::Involution(draw, transform) => involution::step(&mut step, draw, transform)?,
                     Move::Program(function) => program::step(&mut step, function)?,
+                    Move::Hamiltonian(path) => hamiltonian::step(&mut step, *path)?,
                 };
                 *self.made += 1;
                 *self.accepted += u64::from(accepted);
@@ -611,6 +636,7 @@ impl Run<'_> {
 struct Step<'a, T: Traced> {
     walker: &'a mut Walker<T>,
     sites: &'a mut Sites,
+    tuned: &'a mut Tuned,
     adapting: bool,
     trouble: &'a mut Trouble,
     functions: &'a dyn Functions,

@@ -121,6 +121,15 @@ impl Sites {
         self.found.iter().map(|place| *place as usize).collect()
     }
 
+    /// The places of all of them, those without a name too where nothing is filtered; and whether something is.
+    pub fn block<T: Traced>(&mut self, walker: &Walker<T>) -> (Vec<usize>, bool) {
+        if self.filters.is_empty() {
+            let movable = &walker.view.trace(&walker.state).movable;
+            return (movable.iter().map(|place| *place as usize).collect(), false);
+        }
+        (self.places(walker), true)
+    }
+
     /// How many numbers they are made of, at least 1.
     pub fn components<T: Traced>(&mut self, walker: &Walker<T>) -> usize {
         let size = |value: &Value| match value {

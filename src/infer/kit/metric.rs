@@ -10,6 +10,8 @@ pub enum Metric {
     Diagonal { inverse: Vec<f64>, root: Vec<f64> },
     /// M⁻¹ by rows, and the lower factor of its Cholesky decomposition M⁻¹ = L Lᵀ by rows.
     Dense { inverse: Vec<f64>, factor: Vec<f64> },
+    /// M⁻¹ = S (1 + U (Λ − 1) Uᵀ) S: standard deviations S, orthonormal columns U one after the other, and Λ.
+    LowRank { scales: Vec<f64>, vectors: Vec<f64>, values: Vec<f64> },
 }
 
 impl Metric {
@@ -32,10 +34,18 @@ impl Metric {
         factor.iter().all(|x| x.is_finite()).then_some(Metric::Dense { inverse, factor })
     }
 
+    /// From standard deviations, and directions in the space that they scale, orthonormal, with the variances along them.
+    pub fn low_rank(scales: Vec<f64>, vectors: Vec<f64>, values: Vec<f64>) -> Option<Metric> {
+        let good = |x: &f64| x.is_finite() && *x > 0.0;
+        let whole = scales.iter().all(good) && values.iter().all(good) && vectors.iter().all(|x| x.is_finite());
+        whole.then_some(Metric::LowRank { scales, vectors, values })
+    }
+
     /// How many coordinates there are.
     pub fn dim(&self) -> usize {
         match self {
             Metric::Diagonal { inverse, .. } => inverse.len(),
+            Metric::LowRank { scales, .. } => scales.len(),
             Metric::Dense { inverse, .. } => inverse.len().isqrt(),
         }
     }
@@ -47,6 +57,10 @@ impl Metric {
         }
         match self {
             Metric::Diagonal { root, .. } => momentum.iter_mut().zip(root).for_each(|(p, root)| *p *= root),
+            Metric::LowRank { scales, vectors, values } => {
+                stretch(momentum, vectors, values.iter().map(|value| 1.0 / value.sqrt()));
+                momentum.iter_mut().zip(scales).for_each(|(p, scale)| *p /= scale);
+            }
             // M = L⁻ᵀ L⁻¹, so that p = L⁻ᵀ z has covariance M: back substitution.
             Metric::Dense { factor, .. } => {
                 let n = momentum.len();
@@ -70,6 +84,13 @@ impl Metric {
                     *v = inverse * p;
                 }
             }
+            Metric::LowRank { scales, vectors, values } => {
+                for ((v, p), scale) in velocity.iter_mut().zip(momentum).zip(scales) {
+                    *v = scale * p;
+                }
+                stretch(velocity, vectors, values.iter().copied());
+                velocity.iter_mut().zip(scales).for_each(|(v, scale)| *v *= scale);
+            }
             Metric::Dense { inverse, .. } => {
                 let n = momentum.len();
                 for (v, row) in velocity.iter_mut().zip(inverse.chunks_exact(n.max(1))) {
@@ -77,6 +98,15 @@ impl Metric {
                 }
             }
         }
+    }
+}
+
+/// Stretches a vector along orthonormal directions.
+#[inline]
+fn stretch(x: &mut [f64], vectors: &[f64], factors: impl Iterator<Item = f64>) {
+    for (vector, factor) in vectors.chunks_exact(x.len().max(1)).zip(factors) {
+        let along = (factor - 1.0) * dot(vector, x);
+        x.iter_mut().zip(vector).for_each(|(x, u)| *x += along * u);
     }
 }
 
@@ -126,6 +156,33 @@ mod tests {
         metric.velocity(&[1.0, -2.0], &mut v);
         assert_eq!(v, [2.0 - 1.2, 0.6 - 1.0]);
         assert_eq!(Metric::dense(vec![1.0, 2.0, 2.0, 1.0], 2), None);
+    }
+
+    #[test]
+    fn a_metric_of_low_rank_is_that_of_its_matrix() {
+        // S (1 + u (9 − 1) uᵀ) S with u = (3, 4) / 5.
+        let metric = Metric::low_rank(vec![2.0, 0.5], vec![0.6, 0.8], vec![9.0]).unwrap();
+        let inverse = [4.0 * (1.0 + 8.0 * 0.36), 8.0 * 0.48, 0.25 * (1.0 + 8.0 * 0.64)];
+        let mut v = [0.0; 2];
+        for p in [[1.0, 0.0], [0.0, 1.0], [-2.0, 3.0]] {
+            metric.velocity(&p, &mut v);
+            assert!((v[0] - (inverse[0] * p[0] + inverse[1] * p[1])).abs() < 1e-12, "{v:?}");
+            assert!((v[1] - (inverse[1] * p[0] + inverse[2] * p[1])).abs() < 1e-12, "{v:?}");
+        }
+        // The kinetic energy ½ pᵀ M⁻¹ p of a momentum is half a chi-squared variable of two degrees of freedom.
+        let (mut generator, n) = (Generator::new(7), 100_000);
+        let (mut p, mut sum, mut mixed) = ([0.0; 2], 0.0, 0.0);
+        for _ in 0..n {
+            metric.draw(&mut p, &mut generator);
+            metric.velocity(&p, &mut v);
+            sum += dot(&p, &v) / f64::from(n);
+            mixed += v[0] * v[1] / f64::from(n);
+        }
+        // Velocities have the covariance M⁻¹.
+        assert!((sum - 2.0).abs() < 5.0 * 2.0 / f64::from(n).sqrt(), "{sum}");
+        let error = ((inverse[0] * inverse[2] + inverse[1] * inverse[1]) / f64::from(n)).sqrt();
+        assert!((mixed - inverse[1]).abs() < 5.0 * error, "{mixed}");
+        assert_eq!(Metric::low_rank(vec![0.0], vec![], vec![]), None);
     }
 
     #[test]

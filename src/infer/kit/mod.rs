@@ -2,7 +2,9 @@
 
 pub mod hamiltonian;
 pub mod lbfgs;
+pub mod low_rank;
 pub mod metric;
+pub mod start;
 pub mod step_size;
 pub mod trajectory;
 pub mod warmup;

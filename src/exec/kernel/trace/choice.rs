@@ -170,6 +170,7 @@ impl Tracer<'_> {
         self.choices.push(Choice { site, span, position, scope: self.scope.clone(), active, dense, slots, interval });
         let weight = self.logp(dist, value.clone())?;
         self.span = span;
+        self.priors.push(self.factors.len());
         self.add_weight(&weight)?;
         Ok(value)
     }

@@ -24,6 +24,7 @@ const ATTEMPTS: usize = 24;
 pub struct Snapshot {
     vars: Vec<Option<Abs>>,
     factors: usize,
+    priors: usize,
     jacobians: usize,
     conditions: usize,
     choices: usize,
@@ -52,6 +53,7 @@ impl Tracer<'_> {
         Snapshot {
             vars: frame.vars.clone(),
             factors: self.factors.len(),
+            priors: self.priors.len(),
             jacobians: self.jacobians.len(),
             conditions: self.conditions.len(),
             choices: self.choices.len(),
@@ -72,6 +74,7 @@ impl Tracer<'_> {
     pub(super) fn restore(&mut self, frame: &mut Frame, to: &Snapshot) {
         frame.vars.clone_from(&to.vars);
         self.factors.truncate(to.factors);
+        self.priors.truncate(to.priors);
         self.jacobians.truncate(to.jacobians);
         self.conditions.truncate(to.conditions);
         self.choices.truncate(to.choices);

@@ -41,6 +41,8 @@ pub struct Traced {
     pub graph: Graph,
     /// The log density of the choices and the data, without Jacobians.
     pub density: Id,
+    /// The part of it that does not come from the densities of the choices.
+    pub likelihood: Option<Id>,
     /// The log Jacobian of the transform from the vector.
     pub jacobian: Id,
     /// Conditions without which the density is zero, each without axes.
@@ -71,6 +73,7 @@ pub fn trace(program: &Program, entry: FuncId, captures: &[Value]) -> Result<Tra
         position: Vec::new(),
         counter: 0,
         factors: Vec::new(),
+        priors: Vec::new(),
         jacobians: Vec::new(),
         conditions: Vec::new(),
         choices: Vec::new(),
@@ -114,6 +117,8 @@ struct Tracer<'a> {
     position: Vec<Place>,
     counter: u32,
     factors: Vec<Factor>,
+    /// Which of the factors are densities of choices.
+    priors: Vec<usize>,
     jacobians: Vec<Factor>,
     conditions: Vec<Factor>,
     choices: Vec<Choice>,
@@ -218,6 +223,9 @@ impl Tracer<'_> {
         let graph = &mut self.values.graph;
         let zero = graph.scalar(0.0);
         let mut drawn = Vec::new();
+        let observed = self.factors.iter().enumerate().filter(|(k, _)| !self.priors.contains(k));
+        // With finite choices the densities of the others may stand within their sums.
+        let likelihood = self.finite.is_empty().then(|| observed.fold(zero, |sum, (_, f)| graph.add(sum, f.total)));
         let (mut summed, mut factors) = (zero, self.factors);
         if !self.finite.is_empty() {
             // A condition on finite choices is a weight of zero for some of their values.
@@ -233,6 +241,7 @@ impl Tracer<'_> {
         Ok(Traced {
             graph: self.values.graph,
             density,
+            likelihood,
             jacobian,
             conditions,
             choices: self.choices,
