@@ -311,8 +311,8 @@ fn gradient<T: Traced>(
         let above = floor(draw.ratio) - others;
         let held = |name: &str| rough.iter().any(|known| known == name);
         let take = |name: &str| if held(name) { draw.ran.find(name).map(|drawn| drawn.value.clone()) } else { None };
-        for k in 0..v.len() {
-            let h = width(v[k]);
+        for (k, x) in v.iter().enumerate() {
+            let h = width(*x);
             let mut side = |x: f64| -> Result<(f64, f64), Fault> {
                 moved[k] = x;
                 let ran = pair.guide(&moved, *noise, false, &take)?;
@@ -320,8 +320,8 @@ fn gradient<T: Traced>(
                 let path = if all_rough { 0.0 } else { pair.model(&ran)?.0 - pair.logp(v, &ran)? };
                 Ok((path, score))
             };
-            let (up, down) = (side(v[k] + h)?, side(v[k] - h)?);
-            moved[k] = v[k];
+            let (up, down) = (side(x + h)?, side(x - h)?);
+            moved[k] = *x;
             let path = (up.0 - down.0) / (2.0 * h);
             let score = (up.1 - down.1) / (2.0 * h);
             total[k] += (if path.is_finite() { path } else { 0.0 } + above * score) / n;

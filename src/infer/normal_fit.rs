@@ -63,7 +63,7 @@ impl Factor {
     /// The factor of D² + B Bᵀ, for standard deviations D and columns B one after the other.
     pub fn low_rank(sd: Vec<f64>, columns: Vec<f64>) -> Factor {
         let n = sd.len();
-        let rank = if n == 0 { 0 } else { columns.len() / n };
+        let rank = columns.len().checked_div(n).unwrap_or(0);
         let column = |k: usize| columns[k * n..(k + 1) * n].iter().zip(&sd).map(|(b, sd)| b / sd);
         let inner = nalgebra::DMatrix::from_fn(rank, rank, |i, j| {
             column(i).zip(column(j)).map(|(a, b)| a * b).sum::<f64>() + f64::from(u8::from(i == j))

@@ -41,7 +41,7 @@ pub struct Traced {
     pub graph: Graph,
     /// The log density of the choices and the data, without Jacobians.
     pub density: Id,
-    /// The part of it that does not come from the densities of the choices.
+    /// The part of it that does not come from the densities of the choices; none where finite choices are summed out.
     pub likelihood: Option<Id>,
     /// The log Jacobian of the transform from the vector.
     pub jacobian: Id,
