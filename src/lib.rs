@@ -1,5 +1,8 @@
 //! Borel: a probabilistic programming language.
 
+#[macro_use]
+pub mod mutant;
+
 pub mod cli;
 pub mod core;
 pub mod data;

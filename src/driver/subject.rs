@@ -2,11 +2,14 @@
 
 use super::host::{ChainSeen, DriverHost};
 use super::library::METHOD_ROWS;
-use super::{Failure, ModelInfo, Session, plan};
-use crate::core::ir::FuncId;
+use super::{Failure, File, ModelInfo, Session, plan};
+use crate::core::Type;
+use crate::core::ir::{FuncId, SiteKind};
+use crate::data::Bound;
+use crate::exec::machine::code::SiteCode;
 use crate::exec::view::{Host, Model, Start};
 use crate::infer::{self, kernel::Kernel};
-use crate::source::Span;
+use crate::source::{Name, Span};
 use crate::syntax::ast::{ExprKind, FnDecl, ItemId, ItemKind, PatternKind};
 use crate::value::{Generator, Value};
 use std::collections::HashSet;
@@ -66,39 +69,58 @@ impl Session {
         Ok(Prepared(entry.func))
     }
 
-    /// The value of an expression with the data as they are bound now, with every named choice of what it infers.
+    /// The value of an expression with the data as they are bound now.
     pub fn run_prepared(&mut self, expression: Prepared, generator: Generator) -> Result<Value, Failure> {
         let code = self.compile(expression.0)?;
-        self.host.all.store(true, Ordering::Relaxed);
-        let value = self.execute_with(&code, generator);
-        self.host.all.store(false, Ordering::Relaxed);
-        value
+        self.execute_with(&code, generator)
+    }
+
+    /// Whether what is inferred from now on keeps every named choice.
+    pub fn keep_choices(&self, all: bool) {
+        self.host.all.store(all, Ordering::Relaxed);
     }
 
     /// Calls a method once.
     pub fn try_method(&mut self, text: &str) -> Result<Ran, Failure> {
+        let expression = self.prepared_expression(text)?;
+        self.run_method(expression)
+    }
+
+    /// Calls a method with the data as they are bound now.
+    pub fn run_method(&mut self, expression: Prepared) -> Result<Ran, Failure> {
         let chains =
             |host: &DriverHost| std::mem::take(&mut *host.chains.lock().unwrap_or_else(PoisonError::into_inner));
         *self.host.chains.lock().unwrap_or_else(PoisonError::into_inner) = Some(Vec::new());
-        let value = self.expression_value(text);
+        let code = self.compile(expression.0)?;
+        let value = self.execute(&code);
         let seen = chains(&self.host).unwrap_or_default();
         Ok(Ran { value: value?, chains: seen })
     }
 
     /// A kernel that an expression gives, on a model of a file.
     pub fn kernel_on(&mut self, text: &str, model: &str) -> Result<ChainSeen, Failure> {
-        let item = self.expression_item(&format!("({model}, {text})"))?;
-        let (_, code) = self.statement_code(item)?;
+        let expression = self.prepared_kernel(text, model)?;
+        self.run_kernel(expression)
+    }
+
+    /// A kernel and a model, checked and lowered once, to be told again and again by [`Session::run_kernel`].
+    pub fn prepared_kernel(&mut self, text: &str, model: &str) -> Result<Prepared, Failure> {
+        self.prepared_expression(&format!("({model}, {text})"))
+    }
+
+    /// A kernel on a model with the data as they are bound now.
+    pub fn run_kernel(&mut self, expression: Prepared) -> Result<ChainSeen, Failure> {
+        let code = self.compile(expression.0)?;
         let value = self.execute(&code)?;
         let parts = match &value {
             Value::Tuple(parts) => parts.0.as_slice(),
             _ => &[],
         };
         let [closure, Value::Host(object)] = parts else {
-            return Err(Failure::Usage(format!("`{text}` is no kernel")));
+            return Err(Failure::Usage("what is validated is no kernel".into()));
         };
         let Some(kernel) = object.as_any().downcast_ref::<Kernel>().cloned() else {
-            return Err(Failure::Usage(format!("`{text}` is no kernel")));
+            return Err(Failure::Usage("what is validated is no kernel".into()));
         };
         let host: Arc<dyn Host> = Arc::clone(&self.host) as Arc<dyn Host>;
         let start = Start::Closure(closure.clone());
@@ -111,6 +133,67 @@ impl Session {
         let model = self.compiled(info)?;
         let record = plan::returns_nothing(&model);
         Ok(Model { record, ..model })
+    }
+
+    /// The whole text of a file.
+    pub fn file_text(&self, file: &File) -> &str {
+        self.checker.sources.file(file.module.file).map_or("", |source| &source.text)
+    }
+
+    /// Where a file writes the distributions of the continuous choices that a model makes, in ascending order.
+    pub fn continuous_choices(&mut self, file: &File, info: &ModelInfo) -> Result<Vec<(usize, usize)>, Failure> {
+        let model = self.compiled(info)?;
+        let continuous = |site: &&SiteCode| {
+            site.kind == SiteKind::Sample && site.ty == Type::REAL && site.span.file == file.module.file
+        };
+        // The choices of what the model reaches, not those of other models and of kernels.
+        let drawn: HashSet<u32> =
+            model.code.funcs.iter().flat_map(|func| func.samples.iter().map(|sample| sample.site)).collect();
+        let sites = model.code.sites.iter().enumerate().filter(|(k, _)| drawn.contains(&(*k as u32)));
+        let mut places = Vec::new();
+        for site in sites.map(|(_, site)| site).filter(continuous) {
+            // The distribution is the widest expression behind the name and the tilde.
+            let (start, end) = (site.span.start, site.span.end);
+            let text = self.checker.sources.text(site.span);
+            let after = text.find('~').map_or(start, |tilde| start + tilde as u32 + 1);
+            let within = self
+                .checker
+                .ast
+                .exprs
+                .iter()
+                .map(|expr| expr.span)
+                .filter(|span| span.file == site.span.file && span.start >= after && span.end <= end);
+            if let Some(span) = within.max_by_key(|span| span.end - span.start) {
+                places.push((span.start as usize, span.end as usize));
+            }
+        }
+        places.sort_unstable();
+        places.dedup();
+        Ok(places)
+    }
+
+    /// A session in which a file has another text, with the data that are bound here.
+    ///
+    /// # Errors
+    /// When the text is wrong.
+    pub fn rewritten(&self, file: &File, text: &str) -> Result<(Session, File), Failure> {
+        let mut other = Session::new(Arc::clone(&self.world), self.options);
+        let loaded = other.load_text(&file.name, text)?;
+        let values: Vec<(Name, Value)> = self
+            .data_items()
+            .into_iter()
+            .filter_map(|item| match &self.checker.ast.item(item).kind {
+                ItemKind::Data { name, .. } => {
+                    let global = self.lowerer.global(name.bind)?;
+                    Some((name.name, self.lowerer.program.globals[global.0 as usize].value.clone()?))
+                }
+                _ => None,
+            })
+            .collect();
+        let items = other.data_items();
+        other.bind_globals(items, &Bound { values, notes: Vec::new() })?;
+        other.prepare(&loaded)?;
+        Ok((other, loaded))
     }
 
     /// The name of the method that `infer` takes for a model.

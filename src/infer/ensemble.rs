@@ -163,8 +163,9 @@ impl<T: Traced + Send + 'static> Ensemble<T> {
         }
         for (walker, weight) in self.walkers.iter_mut().zip(&mut self.log_weights) {
             if let Some(walker) = walker {
-                *weight += (temperature - self.temperature) * walker.view.trace(&walker.state).log_weight;
-                walker.temperature = temperature;
+                let gained = temperature - mutant!("every temperature counts from zero", 0.0, self.temperature);
+                *weight += gained * walker.view.trace(&walker.state).log_weight;
+                walker.temperature = mutant!("particles are moved too cold", 1.0, temperature);
             }
         }
         self.temperature = temperature;

@@ -119,7 +119,7 @@ pub fn measure<B: Branching>(model: &mut B, options: Options) -> Result<Measure,
         for path in layer {
             stop_if_interrupted()?;
             for (value, logp) in &path.outcomes {
-                let before = path.log_weight + logp;
+                let before = path.log_weight + mutant!("enumeration ignores the prior", 0.0, *logp);
                 result.paths += 1;
                 if result.paths > options.paths {
                     return Err(Fault::limit(format!("more than {} paths: too many to enumerate", options.paths)));
@@ -144,7 +144,11 @@ pub fn measure<B: Branching>(model: &mut B, options: Options) -> Result<Measure,
                         match bucket.iter().find(same) {
                             Some(k) => {
                                 let known = &mut next[*k as usize];
-                                known.log_weight = log_add(known.log_weight, log_weight);
+                                known.log_weight = mutant!(
+                                    "merged states keep one weight",
+                                    log_weight,
+                                    log_add(known.log_weight, log_weight)
+                                );
                             }
                             None => {
                                 if next.len() >= options.states {

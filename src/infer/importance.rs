@@ -149,7 +149,8 @@ pub fn importance<F: Forward>(
     chain.named = all.then_some(named);
     let mut posterior = Posterior::new("", "importance", vec![chain]);
     let n = runs.tried as f64;
-    posterior.log_evidence = Some(total - n.ln());
+    posterior.log_evidence =
+        Some(total - mutant!("importance counts only runs with weight", log_weights.len() as f64, n).ln());
     // The delta method: the standard error of the mean weight over the mean weight.
     let squares: f64 = log_weights.iter().map(|w| (2.0 * (w - total)).exp()).sum();
     posterior.log_evidence_se = (total > f64::NEG_INFINITY).then(|| (squares - 1.0 / n).max(0.0).sqrt());

@@ -304,7 +304,7 @@ impl<S: Stepped> Population<S> {
         let due = positions.min().map(|(_, address)| address);
         for (k, gained) in gained.iter().enumerate() {
             // What is paused waits until its place is due; what ended or died does not.
-            let weight = self.pending[k].take().unwrap_or(*gained);
+            let weight = self.pending[k].take().map_or(*gained, |due| mutant!("waiting weights are lost", 0.0, due));
             if address(k).is_none() || address(k) == due {
                 self.log_weights[k] += weight;
             } else {
@@ -345,21 +345,29 @@ impl<S: Stepped> Population<S> {
         };
         let Some(Shares { weights, total, .. }) = shares else { return Ok(()) };
         self.history.course.variance += relative_variance(&weights);
-        self.evidence += total - (n as f64).ln();
+        let gained = total - mutant!("evidence without the number of particles", 0.0, (n as f64).ln());
+        self.evidence = mutant!("evidence of the last step only", 0.0, self.evidence) + gained;
         let ancestors = if self.view.is_conditional(&self.runs) {
             let kept = self.heir(random)?;
             scheme.conditional_ancestors(&weights, kept, random)
         } else {
             scheme.ancestors(&weights, n, random)
         };
+        let ancestors = mutant!("resampling from the first particle", vec![0; n], ancestors);
         self.view.gather(&mut self.runs, &ancestors);
         self.roots = ancestors.iter().map(|k| self.roots[*k]).collect();
         self.history.course.resampled(&self.roots);
         if !self.pending.is_empty() {
-            self.pending = ancestors.iter().map(|k| self.pending[*k]).collect();
+            let before = std::mem::take(&mut self.pending);
+            let ancestor = |(k, a): (usize, &usize)| before[mutant!("waiting weights stay behind", k, *a)];
+            self.pending = ancestors.iter().enumerate().map(ancestor).collect();
         }
         match promise {
-            Some(promise) => *self.log_weights_mut() = ancestors.iter().map(|k| -promise[*k]).collect(),
+            Some(promise) => {
+                let due = |k: &usize| mutant!("promise not divided out", 0.0, -promise[*k]);
+                *self.log_weights_mut() = ancestors.iter().map(due).collect();
+            }
+            None if mutant!("weights kept after resampling", true, false) => {}
             None => self.log_weights_mut().fill(0.0),
         }
         Ok(())
@@ -372,7 +380,12 @@ impl<S: Stepped> Population<S> {
             return Ok(0);
         }
         let Some(continuations) = self.view.continuations(&self.runs)? else { return Ok(0) };
-        let logs: Vec<f64> = self.log_weights.iter().zip(&continuations).map(|(w, c)| w + c).collect();
+        let logs: Vec<f64> = self
+            .log_weights
+            .iter()
+            .zip(&continuations)
+            .map(|(w, c)| w + mutant!("ancestors drawn without their future", 0.0, *c))
+            .collect();
         Ok(normalised(&logs).map_or(0, |weights| random.choose(&weights)))
     }
 
@@ -456,7 +469,8 @@ impl<S: Stepped> Population<S> {
         }
         alive.truncate(n);
         self.history.tried += tried as u64;
-        self.evidence = before + (n as f64 / (tried - 1) as f64).ln();
+        let counted = mutant!("alive filter counts its last try", tried, tried - 1);
+        self.evidence = before + (n as f64 / counted as f64).ln();
         for (k, (run, gained, root)) in alive.into_iter().enumerate() {
             self.view.put_in(&mut self.runs, k, run);
             self.log_weights_mut()[k] = gained;
@@ -524,6 +538,7 @@ impl<S: Recorded> Population<S> {
             return Err(Fault::error(format!("every particle has weight zero{at}"))
                 .hint("check that the data are possible under the model, or use more particles"));
         };
+        let weights = mutant!("a run is picked whatever its weight", vec![1.0; weights.len()], weights);
         Ok(self.view.path(&self.runs, random.choose(&weights)))
     }
 }

@@ -195,7 +195,7 @@ pub fn propose(
         Move::Multiplicative => {
             let factor = (step * z).clamp(-500.0, 500.0);
             // q(x | x') / q(x' | x) = x' / x.
-            on_number(value, unit, |x| Some((x * factor.exp(), factor)))
+            on_number(value, unit, |x| Some((x * factor.exp(), mutant!("dropped Jacobian", 0.0, factor))))
         }
         Move::Reflected => {
             let (a, b) = part.real_bounds().unwrap_or((f64::NEG_INFINITY, f64::INFINITY));

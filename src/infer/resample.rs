@@ -56,7 +56,7 @@ impl Resampler {
             Resampler::Systematic => {
                 // Only the place of u among the fractional parts of n times the cumulative weights matters.
                 let breaks = if random.generator().is_some() { Vec::new() } else { fractions(weights, n) };
-                let u = random.uniform(&breaks);
+                let u = mutant!("systematic resampling with a fixed offset", 0.5, random.uniform(&breaks));
                 sweep(weights, n, |k| (k as f64 + u) / n as f64)
             }
             Resampler::Stratified => {
@@ -64,7 +64,9 @@ impl Resampler {
                 let points: Vec<f64> = (0..n)
                     .map(|k| {
                         let breaks = if exact { within(weights, n, k) } else { Vec::new() };
-                        (k as f64 + random.uniform(&breaks)) / n as f64
+                        (k as f64
+                            + mutant!("stratified resampling at the middle of strata", 0.5, random.uniform(&breaks)))
+                            / n as f64
                     })
                     .collect();
                 sweep(weights, n, |k| points[k])
@@ -75,7 +77,11 @@ impl Resampler {
                 let missing = n - ancestors.len();
                 if missing > 0 {
                     let total: f64 = rest.iter().sum();
-                    let rest: Vec<f64> = rest.iter().map(|r| r / total).collect();
+                    let rest: Vec<f64> = mutant!(
+                        "residual resampling draws the rest by the whole weights",
+                        weights.to_vec(),
+                        rest.iter().map(|r| r / total).collect()
+                    );
                     ancestors.extend(multinomial(&rest, missing, random));
                 }
                 ancestors.sort_unstable();
@@ -91,7 +97,9 @@ impl Resampler {
         let n = weights.len();
         let mut others = match self {
             // Independent children are in random order as they are.
-            Resampler::Multinomial => (1..n).map(|_| random.choose(weights)).collect(),
+            Resampler::Multinomial => {
+                (1..n).map(|_| mutant!("children copy the retained run", kept, random.choose(weights))).collect()
+            }
             Resampler::Residual => {
                 let (mut whole, rest) = whole_parts(weights, n);
                 let mut missing = n - whole.len();
@@ -196,11 +204,20 @@ fn multinomial(weights: &[f64], n: usize, random: &mut dyn Random) -> Vec<usize>
                     total
                 })
                 .collect();
-            total -= generator.uniform_open().ln();
+            total -= mutant!("multinomial points not spaced to the end", 1.0, generator.uniform_open()).ln();
             points.iter_mut().for_each(|p| *p /= total);
             sweep(weights, n, |k| points[k])
         }
-        None => (0..n).map(|_| random.choose(weights)).collect(),
+        None => {
+            let pick = |random: &mut dyn Random| {
+                mutant!(
+                    "multinomial resampling ignores the weights",
+                    random.choose(&vec![1.0; weights.len()]),
+                    random.choose(weights)
+                )
+            };
+            (0..n).map(|_| pick(random)).collect()
+        }
     };
     ancestors.sort_unstable();
     ancestors

@@ -41,7 +41,7 @@ impl Random for Production {
         let mut last = 0;
         for (k, w) in weights.iter().enumerate() {
             if *w > 0.0 {
-                if rest < *w {
+                if mutant!("the first outcome takes half of the next", rest < 1.5 * *w, rest < *w) {
                     return k;
                 }
                 rest -= w;

@@ -27,6 +27,8 @@ pub enum Warning {
     Ebfmi { chain: usize, value: f64 },
     /// Importance weights whose tail is too heavy (Vehtari, Simpson, Gelman, Yao and Gabry 2024).
     ParetoK { value: f64 },
+    /// A chain whose kernel went on learning after the warm-up.
+    Adapting { chain: usize },
     /// A chain that never moved.
     Stuck { chain: usize },
     /// A chain that never left a state of probability zero.
@@ -98,6 +100,9 @@ impl Warning {
             Warning::ParetoK { value } => {
                 format!("the weights have a heavy tail: Pareto k is {value:.2}, above 0.7")
             }
+            Warning::Adapting { chain } => {
+                format!("the kernel of chain {} went on learning after the warm-up", chain + 1)
+            }
             Warning::Stuck { chain } => format!("chain {} never moved", chain + 1),
             Warning::ZeroProbability { chain } => {
                 format!("chain {} never left states of probability zero", chain + 1)
@@ -165,6 +170,7 @@ impl Warning {
             Warning::OpenEnd { .. } => {
                 "a prior that falls to zero there keeps the point inside; or draw from the posterior with `nuts`"
             }
+            Warning::Adapting { .. } => "its draws follow the posterior only nearly; this is a fault of the language",
             Warning::Interrupted { .. } | Warning::Note { .. } => "",
         }
     }
@@ -185,6 +191,7 @@ impl Warning {
             | Warning::NanWeights { .. }
             | Warning::Divergences { .. }
             | Warning::ParetoK { .. }
+            | Warning::Adapting { .. }
             | Warning::Stuck { .. }
             | Warning::ZeroProbability { .. }
             | Warning::Unreachable { .. }

@@ -144,7 +144,10 @@ pub fn calibrate(
                     match session.simulate(file, &mut simulator, generator.split())? {
                         Err(_) => result.refused += 1,
                         Ok(truth) => {
-                            let value = session.run_prepared(prepared, generator.split())?;
+                            session.keep_choices(true);
+                            let value = session.run_prepared(prepared, generator.split());
+                            session.keep_choices(false);
+                            let value = value?;
                             let posterior = as_posterior(&value)?;
                             rank(session, info, &mut result, &truth, posterior, &mut generator)?;
                             result.runs += 1;

@@ -9,11 +9,11 @@ use crate::driver::Failure;
 use crate::exec::view::Model;
 use crate::exec::view::functions::ModelFunctions;
 use crate::exec::view::traced::TracedView;
-use crate::infer::kernel::{Kernel, Walker, exact};
-use crate::model::Traced;
+use crate::infer::kernel::{Kernel, Moves, Walker, exact};
+use crate::model::{Production, Traced};
 use crate::posterior::label::{label, number};
 use crate::value::hash::Key;
-use crate::value::{Fault, Value};
+use crate::value::{Fault, Generator, Value};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -33,14 +33,29 @@ pub struct Applied {
     pub kernel: Kernel,
 }
 
-/// The matrix of a kernel on the traces of a program.
-struct Matrix {
-    walkers: Vec<Walker<TracedView>>,
-    target: Vec<f64>,
-    moves: Vec<Vec<(usize, f64)>>,
-    /// A trace whose weights after a move were not those of its choices.
-    inconsistent: Option<usize>,
+/// Where moves lead from each state, and the probabilities of the states under the posterior.
+#[derive(Default)]
+pub struct Flow {
+    /// The states in words.
+    pub names: Vec<String>,
+    pub target: Vec<f64>,
+    /// For each state: where a move leads, and with which probability.
+    pub moves: Vec<Vec<(usize, f64)>>,
+    /// What else is wrong with a move, in words.
+    pub wrong: Option<String>,
 }
+
+/// How proposals of a kernel are followed.
+#[derive(Clone, Copy, PartialEq)]
+enum Way {
+    /// As a chain does at first: the model is run for each.
+    Runs,
+    /// As a chain does after its warm-up: along a graph of what depends on what, with what the kernel learnt.
+    Graphs,
+}
+
+/// Moves from which a kernel learns before it is followed along graphs.
+const LESSONS: usize = 100;
 
 /// Checks a kernel, and its parts if it fails. Tells whether a check could be made.
 pub fn check(
@@ -50,34 +65,55 @@ pub fn check(
     name: &str,
     budget: &Budget,
 ) -> Result<bool, Failure> {
-    let matrix = match matrix(applied, &applied.kernel, budget) {
-        Ok(matrix) => matrix,
+    let flow = match flow(applied, &applied.kernel, Way::Runs, budget) {
+        Ok(flow) => flow,
         Err(fault) => {
             report.add(level, name, INVARIANT, Verdict::Skipped(beyond(fault)?));
             return Ok(false);
         }
     };
-    if !report.add(level, name, INVARIANT, matrix.invariance()) {
+    let mut verdict = flow.invariance(["posterior", "after a move"]);
+    if let Verdict::Passed(text) = &mut verdict {
+        let warm = self::flow(applied, &applied.kernel, Way::Graphs, budget);
+        match warm.map(|flow| flow.invariance(["posterior", "after a move"])) {
+            Ok(Verdict::Failed(text, example)) => {
+                let text = format!("{text}, once the kernel has learnt and proposals follow a graph");
+                verdict = Verdict::Failed(text, example);
+            }
+            Ok(_) => text.push_str(", also after the warm-up"),
+            // What the kernel learnt may make its moves too many to follow.
+            Err(fault) => text.push_str(&format!("; not after the warm-up, because {}", beyond(fault)?)),
+        }
+    }
+    if !report.add(level, name, INVARIANT, verdict) {
         report.at_fault = blame(applied, &applied.kernel, budget);
         return Ok(true);
     }
-    report.add(level, name, REACHES, matrix.reachability());
+    match flow.reachability() {
+        // Continuous moves need not lead along a grid; that says nothing of the kernel.
+        Verdict::Failed(text, _) if level == Level::Discretised => {
+            report.add(level, name, REACHES, Verdict::Skipped(format!("{text} on the grid")))
+        }
+        verdict => report.add(level, name, REACHES, verdict),
+    };
     Ok(true)
 }
 
 /// The first part of a kernel that is not invariant by itself.
 fn blame(applied: &Applied, kernel: &Kernel, budget: &Budget) -> Option<String> {
+    let fails = |part: &Kernel, way: Way| {
+        flow(applied, part, way, budget)
+            .is_ok_and(|flow| matches!(flow.invariance(["posterior", "after a move"]), Verdict::Failed(..)))
+    };
     for part in kernel.components() {
-        let fails =
-            matrix(applied, &part, budget).is_ok_and(|matrix| matches!(matrix.invariance(), Verdict::Failed(..)));
-        if fails {
+        if fails(&part, Way::Runs) || fails(&part, Way::Graphs) {
             return blame(applied, &part, budget).or_else(|| Some(part.to_string()));
         }
     }
     None
 }
 
-/// The choices of a trace that a kernel may move, as a key.
+/// What a kernel may move, as a key: choices on which a weight depends, and what functions of the host drew.
 fn key(walker: &Walker<TracedView>) -> Key {
     let trace = walker.view.trace(&walker.state);
     let mut parts = Vec::new();
@@ -85,11 +121,15 @@ fn key(walker: &Walker<TracedView>) -> Key {
         let choice = &trace.choices[*place as usize];
         parts.extend([Value::Int(choice.address as i64), choice.value.clone()]);
     }
+    parts.extend(walker.view.calls(&walker.state).filter(|(_, drew)| *drew).map(|(result, _)| result.clone()));
     Key(Value::tuple(parts))
 }
 
-fn matrix(applied: &Applied, kernel: &Kernel, budget: &Budget) -> Result<Matrix, Fault> {
-    let view = Arc::new(TracedView::new(applied.model.clone()));
+fn flow(applied: &Applied, kernel: &Kernel, way: Way, budget: &Budget) -> Result<Flow, Fault> {
+    let view = Arc::new(match way {
+        Way::Runs => TracedView::without_graphs(applied.model.clone()),
+        Way::Graphs => TracedView::with_graphs(applied.model.clone()),
+    });
     let functions = ModelFunctions::new(applied.model.clone());
     let mut walkers: Vec<Walker<TracedView>> = Vec::new();
     let (mut target, mut places): (Vec<f64>, HashMap<Key, usize>) = (Vec::new(), HashMap::new());
@@ -112,21 +152,47 @@ fn matrix(applied: &Applied, kernel: &Kernel, budget: &Budget) -> Result<Matrix,
     }
     let total: f64 = target.iter().sum();
     target.iter_mut().for_each(|mass| *mass /= total);
-    let mut inconsistent = None;
+    if way == Way::Graphs {
+        // A proposal that changes nothing makes the graph, which all copies of the run then have.
+        for walker in &mut walkers {
+            let _ = walker.view.propose(&mut walker.state, &[], &[], &mut Production(Generator::new(0)))?;
+            walker.view.reject(&mut walker.state);
+        }
+    }
+    let mut learnt = Moves::new(kernel, &functions)?;
+    // What is learnt goes by the numbers of the choices, so it holds for runs that number them alike.
+    let numbers = |walker: &Walker<TracedView>| {
+        view.infos(&walker.state).all().iter().map(|info| info.address).collect::<Vec<_>>()
+    };
+    if way == Way::Graphs && walkers.iter().all(|walker| numbers(walker) == numbers(&walkers[0])) {
+        let (mut walker, mut random) = (walkers[0].clone(), Production(Generator::new(1)));
+        learnt.adapting = true;
+        for _ in 0..LESSONS {
+            learnt.apply(&mut walker, &functions, &mut random)?;
+        }
+        learnt.adapting = false;
+    }
+    let mut wrong = None;
     let mut moves = Vec::with_capacity(walkers.len());
-    for (from, walker) in walkers.iter().enumerate() {
+    for walker in &walkers {
         let mut row: HashMap<usize, f64> = HashMap::new();
-        for (probability, to) in exact::moves(kernel, walker, &functions)? {
+        for (probability, to) in exact::moves_as(&learnt, walker, &functions, budget.results * 10)? {
             let Some(k) = places.get(&key(&to)).copied() else {
-                return Err(Fault::error(format!(
-                    "{kernel} leads from {} to a run that the model does not have",
-                    shown(walker)
-                )));
+                wrong.get_or_insert_with(|| {
+                    format!("a move leads from {} to {}, a run that the model does not have", shown(walker), shown(&to))
+                });
+                continue;
             };
             let (found, known) = (to.log_target(), walkers[k].log_target());
             let gap = (found - known).abs();
             if gap.is_nan() || gap > 1e-9 * known.abs().max(1.0) {
-                inconsistent.get_or_insert(from);
+                wrong.get_or_insert_with(|| {
+                    format!(
+                        "a move from {} to {} leaves weights that are not those of its choices",
+                        shown(walker),
+                        shown(&to)
+                    )
+                });
             }
             *row.entry(k).or_default() += probability;
         }
@@ -134,7 +200,7 @@ fn matrix(applied: &Applied, kernel: &Kernel, budget: &Budget) -> Result<Matrix,
         row.sort_unstable_by_key(|(k, _)| *k);
         moves.push(row);
     }
-    Ok(Matrix { walkers, target, moves, inconsistent })
+    Ok(Flow { names: walkers.iter().map(shown).collect(), target, moves, wrong })
 }
 
 /// The choices of a trace in words.
@@ -150,12 +216,11 @@ fn shown(walker: &Walker<TracedView>) -> String {
     if choices.is_empty() { "the run without choices".into() } else { choices.join(", ") }
 }
 
-impl Matrix {
-    fn invariance(&self) -> Verdict {
-        if let Some(from) = self.inconsistent {
-            let text =
-                format!("a move from {} leaves weights that are not those of its choices", shown(&self.walkers[from]));
-            return Verdict::Failed(text, None);
+impl Flow {
+    /// Whether a move leaves the probabilities of the states as they are; the columns of a counterexample have these names.
+    pub fn invariance(&self, columns: [&str; 2]) -> Verdict {
+        if let Some(text) = &self.wrong {
+            return Verdict::Failed(text.clone(), None);
         }
         let n = self.target.len();
         let mut moved = vec![0.0; n];
@@ -172,12 +237,12 @@ impl Matrix {
         let mut order: Vec<usize> = (0..n).collect();
         order.sort_by(|a, b| gap(*b).total_cmp(&gap(*a)));
         let rows = order.iter().take(5).map(|k| Row {
-            value: shown(&self.walkers[*k]),
+            value: self.names[*k].clone(),
             first: self.target[*k],
             second: moved[*k],
         });
         let example = Counterexample {
-            columns: ["posterior".into(), "after a move".into()],
+            columns: columns.map(str::to_string),
             rows: rows.collect(),
             choices: None,
             note: self.imbalance(),
@@ -207,8 +272,8 @@ impl Matrix {
             let (p, q) = (self.target[from], self.probability(from, to));
             format!(
                 "from {} to {}: {} × {} = {}",
-                shown(&self.walkers[from]),
-                shown(&self.walkers[to]),
+                self.names[from],
+                self.names[to],
                 rounded(p),
                 rounded(q),
                 rounded(p * q)
@@ -221,7 +286,8 @@ impl Matrix {
         ))
     }
 
-    fn reachability(&self) -> Verdict {
+    /// Whether every state is reached from every other.
+    pub fn reachability(&self) -> Verdict {
         let start = (0..self.target.len()).max_by(|a, b| self.target[*a].total_cmp(&self.target[*b])).unwrap_or(0);
         let reached = self.closure(start, |k| self.moves[k].iter().map(|(to, _)| *to).collect());
         let mut back: Vec<Vec<usize>> = vec![Vec::new(); self.target.len()];
@@ -237,11 +303,7 @@ impl Matrix {
             Some(k) => {
                 let (from, to) = if reached[k] { (k, start) } else { (start, k) };
                 Verdict::Failed(
-                    format!(
-                        "no sequence of moves leads from {} to {}",
-                        shown(&self.walkers[from]),
-                        shown(&self.walkers[to])
-                    ),
+                    format!("no sequence of moves leads from {} to {}", self.names[from], self.names[to]),
                     None,
                 )
             }

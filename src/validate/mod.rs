@@ -7,7 +7,9 @@
 pub mod calibration;
 mod chain;
 mod contracts;
+mod discretise;
 mod exact;
+mod joint;
 mod kernel;
 pub mod measure;
 mod production;
@@ -75,7 +77,8 @@ pub struct Calibrated {
 /// As [`validate`], and when data cannot be simulated from the model.
 pub fn sbc(session: &mut Session, file: &File, request: &Request) -> Result<Calibrated, Failure> {
     let task = Task::new(session, file, request)?;
-    let calibration = calibration::calibrate(session, file, &task.info, (&task.subject, &task.model), request.effort)?;
+    let subject = if task.subject.is_kernel { task.subject.chained() } else { task.subject.clone() };
+    let calibration = calibration::calibrate(session, file, &task.info, (&subject, &task.model), request.effort)?;
     Ok(Calibrated { model: task.info.name, subject: task.subject.text, calibration })
 }
 
@@ -132,8 +135,7 @@ pub fn validate(session: &mut Session, file: &File, request: &Request) -> Result
         chosen: request.with.is_none(),
         ..Report::default()
     };
-    let parts = subject.parts(session);
-    if !report.add(Level::Static, &subject.text, "contracts compose", contracts::check(&parts)) {
+    if !report.add(Level::Static, &subject.text, "contracts compose", contracts::check(&subject.parts(session))) {
         return Ok(report);
     }
     let expected = match measure::of_model(&session.recorded_model(&info)?, &request.budget) {
@@ -147,11 +149,20 @@ pub fn validate(session: &mut Session, file: &File, request: &Request) -> Result
     if subject.is_kernel {
         let seen = session.kernel_on(&subject.text, &model)?;
         let applied = Applied { model: seen.model, closure: seen.closure, kernel: seen.kernel };
-        if expected.is_some() {
+        if let Some(expected) = &expected {
             kernel::check(&mut report, Level::Exact, &applied, &subject.text, &request.budget)?;
+            if report.failure().is_none() {
+                let chained = subject.chained();
+                production::follows(session, &mut report, (&chained, &model), expected, request.effort.seed)?;
+            }
+        }
+        if expected.is_none() {
+            discretised(session, file, (&info, &model), (&subject, false), &mut report, request)?;
         }
         if report.failure().is_none() && report.reached() < Some(Level::Exact) {
-            calibration(session, file, &info, (&subject.chained(), &model), &mut report, request)?;
+            let call = session.prepared_kernel(&subject.text, &model)?;
+            let kernel = |session: &mut Session| session.run_kernel(call).map(Some);
+            joint::check(session, &mut report, (file, &info), (&subject.text, &kernel), request.effort.seed)?;
         }
         return Ok(report);
     }
@@ -163,7 +174,7 @@ pub fn validate(session: &mut Session, file: &File, request: &Request) -> Result
         if gives_evidence && (contract.is_some() || !subject.is_library(session)) {
             exact::method(session, &mut report, Level::Exact, (&subject, &model), expected, &request.budget)?;
         } else if !gives_evidence {
-            chain::check(session, &mut report, Level::Exact, (&parts, &model), (&ran, expected), &request.budget)?;
+            chain::check(session, &mut report, Level::Exact, (&subject, &model), (&ran, expected), &request.budget)?;
         }
         if report.failure().is_none() {
             let seed = request.effort.seed;
@@ -172,12 +183,79 @@ pub fn validate(session: &mut Session, file: &File, request: &Request) -> Result
             } else if gives_evidence {
                 let call = subject.call(&model, &SMALL);
                 production::unbiased(session, &mut report, (&call, &subject.text), expected, seed)?;
+            } else {
+                production::follows(session, &mut report, (&subject, &model), expected, seed)?;
             }
         }
     } else {
-        calibration(session, file, &info, (&subject, &model), &mut report, request)?;
+        discretised(session, file, (&info, &model), (&subject, gives_evidence), &mut report, request)?;
+        if report.failure().is_none() && !ran.chains.is_empty() {
+            let name = ran.chains[0].kernel.to_string();
+            let call = session.prepared_expression(&subject.call(&model, &TRIAL))?;
+            let kernel = |session: &mut Session| Ok(session.run_method(call)?.chains.into_iter().next());
+            joint::check(session, &mut report, (file, &info), (&name, &kernel), request.effort.seed)?;
+        }
+        if report.failure().is_none() {
+            calibration(session, file, &info, (&subject, &model), &mut report, request)?;
+        }
     }
     Ok(report)
+}
+
+/// The exact level on the model with its continuous choices replaced: with three values each, or two where that is too much.
+fn discretised(
+    session: &mut Session,
+    file: &File,
+    (info, model): (&ModelInfo, &str),
+    (subject, gives_evidence): (&Subject, bool),
+    report: &mut Report,
+    request: &Request,
+) -> Result<(), Failure> {
+    for points in [3, 2] {
+        let Some(text) = discretise::rewritten(session, file, info, points)? else { return Ok(()) };
+        let why = match session.rewritten(file, &text) {
+            Err(Failure::Diagnostics(found)) => found.first().map_or_else(String::new, |first| first.message.clone()),
+            Err(failure) => return Err(failure),
+            Ok((mut other, changed)) => {
+                let chosen = other.pick_model(&changed, Some(&info.name))?;
+                match measure::of_model(&other.recorded_model(&chosen)?, &request.budget) {
+                    Err(fault) => exact::beyond(fault)?,
+                    Ok(expected) => {
+                        let made = finite(&mut other, (subject, model), gives_evidence, (&expected, report), request)?;
+                        if made {
+                            return Ok(());
+                        }
+                        continue;
+                    }
+                }
+            }
+        };
+        if points == 2 {
+            report.add(Level::Discretised, &info.name, exact::KEEPS, Verdict::Skipped(why));
+        }
+    }
+    Ok(())
+}
+
+/// The checks of the exact level on a discretised model.
+fn finite(
+    session: &mut Session,
+    (subject, model): (&Subject, &str),
+    gives_evidence: bool,
+    (expected, report): (&measure::Measure, &mut Report),
+    request: &Request,
+) -> Result<bool, Failure> {
+    if subject.is_kernel {
+        let seen = session.kernel_on(&subject.text, model)?;
+        let applied = Applied { model: seen.model, closure: seen.closure, kernel: seen.kernel };
+        return kernel::check(report, Level::Discretised, &applied, &subject.text, &request.budget);
+    }
+    if gives_evidence {
+        return exact::method(session, report, Level::Discretised, (subject, model), expected, &request.budget);
+    }
+    // A method for continuous choices only has nothing to do here.
+    let Ok(ran) = session.try_method(&subject.call(model, &TRIAL)) else { return Ok(false) };
+    chain::check(session, report, Level::Discretised, (subject, model), (&ran, expected), &request.budget)
 }
 
 /// Options of a method that is only asked what it gives.

@@ -77,6 +77,15 @@ impl Subject {
         })
     }
 
+    /// The arguments that were given by name.
+    pub fn named(&self) -> Vec<(String, String)> {
+        let pair = |argument: &str| {
+            let (name, value) = argument.split_once(" = ")?;
+            Some((name.trim().to_string(), value.trim().to_string()))
+        };
+        super::chain::split(&self.arguments).into_iter().filter_map(pair).collect()
+    }
+
     /// The chain of a kernel.
     pub fn chained(&self) -> Subject {
         Subject {

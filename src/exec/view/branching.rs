@@ -72,6 +72,7 @@ impl BranchingView {
                 Event::Done => {
                     self.model.flush(&mut state.machine);
                     let value = std::mem::take(&mut state.machine.returned);
+                    let gained = mutant!("a trailing factor is dropped", 0.0, gained);
                     return Ok((Branch::Done { value, named: state.named, log_weight: gained }, gained));
                 }
                 Event::Sample { func, sample } => {

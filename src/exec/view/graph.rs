@@ -250,7 +250,8 @@ impl Live {
                 }
                 Node::Guard(program) => {
                     let bits = self.scalar(program, node).ok_or(Stop::Unknown)?;
-                    if bits != general::bits(&self.values[node as usize]) {
+                    let holds = bits == general::bits(&self.values[node as usize]);
+                    if !mutant!("a branch of the graph that goes the other way", true, holds) {
                         return Err(Stop::Unknown);
                     }
                 }
@@ -273,6 +274,7 @@ impl Live {
                         changes.fresh += logp;
                         changes.stale += old;
                     }
+                    let logp = mutant!("densities on the graph kept", old, logp);
                     if logp.to_bits() == old.to_bits() {
                         continue;
                     }
@@ -442,6 +444,9 @@ impl Live {
         }
         while let Some((place, logp)) = self.undo.logps.pop() {
             trace.choices[place as usize].logp = logp;
+        }
+        if mutant!("sums of the graph not put back", true, false) {
+            self.undo.sums = None;
         }
         if let Some((prior, weight, log_prior, log_weight)) = self.undo.sums.take() {
             self.prior = prior;

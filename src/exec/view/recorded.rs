@@ -437,6 +437,12 @@ impl Stepped for RecordedView {
                 runs.runs.push(copy);
             }
         }
+        let kept = ancestors.first();
+        for (run, k) in runs.runs.iter_mut().zip(ancestors).skip(1) {
+            if mutant!("children of the retained run follow it too", Some(k) == kept, false) {
+                run.follows = followed.clone();
+            }
+        }
         if let Some(run) = runs.runs.first_mut() {
             run.follows = followed;
         }

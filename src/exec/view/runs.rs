@@ -130,7 +130,8 @@ impl Stepping<'_> {
             match group.run(&self.context, &mut losses) {
                 Exit::Paused { site, weights, addresses } => {
                     for (lane, member) in group.members.iter().enumerate() {
-                        self.gained[*member as usize] = f64::from_bits(weights.at(lane));
+                        self.gained[*member as usize] =
+                            f64::from_bits(weights.at(mutant!("lanes gain the weight of the first", 0, lane)));
                         self.stands[*member as usize] = Stand::Paused { address: addresses.at(lane), site };
                     }
                     paused.push(group);

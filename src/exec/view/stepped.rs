@@ -73,9 +73,11 @@ impl SteppedView {
                 Event::Done => return Ok(Step::Done),
                 Event::Score { func, score, weight } => {
                     let site = score_site(code, func, score);
+                    let weight = mutant!("a factor of zero is kept as none", weight.max(-1e3), weight);
                     if weight == f64::NEG_INFINITY {
                         return Ok(Step::Dead(Dead::Zero(site)));
                     }
+                    let weight = mutant!("a factor of zero is kept as none", weight % 1e3, weight);
                     // Runs that are enumerated are compared, so that what is dead must not differ.
                     let exact = random.as_mut().is_some_and(|random| random.generator().is_none());
                     machine.forget_dead(code, exact);

@@ -28,6 +28,8 @@ use walk::{Purpose, Recorded, Walk};
 pub struct TracedView {
     model: Model,
     graphs: bool,
+    /// Proposals before a state is first recorded as a graph.
+    patience: u32,
     until: Option<End>,
     /// So many of the first choices are held as they are.
     held: u32,
@@ -56,15 +58,21 @@ struct Patience {
     proposals: u32,
     /// Proposals to wait for; none to wait for ever.
     wait: Option<u32>,
+    /// The least that is waited for.
+    least: u32,
 }
 
 impl Default for Patience {
     fn default() -> Patience {
-        Patience { proposals: 0, wait: Some(PATIENCE) }
+        Patience::of(PATIENCE)
     }
 }
 
 impl Patience {
+    fn of(least: u32) -> Patience {
+        Patience { proposals: 0, wait: Some(least), least }
+    }
+
     /// Whether it is time for a graph.
     fn is_over(&mut self) -> bool {
         self.proposals = self.proposals.saturating_add(1);
@@ -82,7 +90,7 @@ impl Patience {
     /// The graph is void.
     fn lost(&mut self) {
         let worth =
-            |wait: u32| if self.proposals >= wait.saturating_mul(WORTH) { PATIENCE } else { wait.saturating_mul(2) };
+            |wait: u32| if self.proposals >= wait.saturating_mul(WORTH) { self.least } else { wait.saturating_mul(2) };
         self.wait = self.wait.map(worth);
         self.proposals = 0;
     }
@@ -118,12 +126,17 @@ impl Clone for Scratch {
 impl TracedView {
     /// The view of a model.
     pub fn new(model: Model) -> TracedView {
-        TracedView { model, graphs: true, until: None, held: 0 }
+        TracedView { model, graphs: true, patience: PATIENCE, until: None, held: 0 }
     }
 
     /// A view that runs the model for every proposal.
     pub fn without_graphs(model: Model) -> TracedView {
-        TracedView { model, graphs: false, until: None, held: 0 }
+        TracedView { graphs: false, ..TracedView::new(model) }
+    }
+
+    /// A view that records every state as a graph before its first proposal.
+    pub fn with_graphs(model: Model) -> TracedView {
+        TracedView { patience: 0, ..TracedView::new(model) }
     }
 
     /// Whether a state is held as a graph, so that proposals cost what depends on what they change.
@@ -138,7 +151,7 @@ impl TracedView {
 
     /// A view of runs up to some weight, which counts, or to their end; runs that meet other weights until then have weight zero.
     pub fn until(model: Model, end: End) -> TracedView {
-        TracedView { model, graphs: false, until: Some(end), held: 0 }
+        TracedView { graphs: false, until: Some(end), ..TracedView::new(model) }
     }
 
     /// The view in which so many of the first choices are held.
@@ -158,7 +171,7 @@ impl TracedView {
     }
 
     /// What the calls of functions of the host in a run gave, and whether they drew.
-    pub(super) fn calls<'s>(&self, state: &'s State) -> impl Iterator<Item = (&'s Value, bool)> {
+    pub fn calls<'s>(&self, state: &'s State) -> impl Iterator<Item = (&'s Value, bool)> {
         state.now.hosts.iter().map(|call| (&call.result, call.drew))
     }
 
@@ -275,7 +288,7 @@ impl Traced for TracedView {
         given: &[(u64, Value)],
         random: &mut dyn Random,
     ) -> Result<Result<(State, f64), Dead>, Fault> {
-        let mut state = State::default();
+        let mut state = State { patience: Patience::of(self.patience), ..State::default() };
         let State { infos, now, scratch, .. } = &mut state;
         let given = given.iter().map(|(address, value)| (*address, value)).collect();
         let purpose = Purpose::Generate { given, calls: Vec::new() };

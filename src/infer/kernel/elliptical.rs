@@ -153,7 +153,10 @@ fn ellipse<T: Traced>(step: &mut Step<'_, T>, points: &[Point]) -> Result<bool, 
             .iter()
             .map(|p| {
                 let parts = p.now.iter().zip(&p.drawn).zip(&p.mean);
-                parts.map(|((now, drawn), mean)| mean + (now - mean) * cos + (drawn - mean) * sin).collect()
+                parts
+                    .map(|((now, drawn), mean)| (now, drawn, mutant!("elliptical around zero", &0.0, mean)))
+                    .map(|(now, drawn, mean)| mean + (now - mean) * cos + (drawn - mean) * sin)
+                    .collect()
             })
             .collect();
         let values: Vec<(usize, Value)> = points
@@ -173,7 +176,7 @@ fn ellipse<T: Traced>(step: &mut Step<'_, T>, points: &[Point]) -> Result<bool, 
                 if points.len() > 1 {
                     independent(step, points, &moved)?;
                 }
-                let inside = step.walker.change(&update) - priors >= level;
+                let inside = step.walker.change(&update) - mutant!("elliptical counts the prior", 0.0, priors) >= level;
                 if inside {
                     step.walker.view.accept(&mut step.walker.state);
                     return Ok(true);

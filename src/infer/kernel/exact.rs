@@ -9,6 +9,9 @@ use crate::value::{Fault, Value};
 use std::collections::HashMap;
 use std::sync::Arc;
 
+/// Sequences of outcomes of a move that are followed at most.
+const MOST: usize = 4_000_000;
+
 /// Every run of positive weight of a model whose choices are all finite, each once, with its probability under the prior.
 ///
 /// # Errors
@@ -113,9 +116,21 @@ pub fn moves<T: Traced + Send + 'static>(
     from: &Walker<T>,
     functions: &dyn Functions,
 ) -> Result<Vec<(f64, Walker<T>)>, Fault> {
-    let fresh = Moves::new(kernel, functions)?;
-    every_outcome(|random| {
-        let (mut moves, mut walker) = (fresh.clone(), from.clone());
+    moves_as(&Moves::new(kernel, functions)?, from, functions, usize::MAX)
+}
+
+/// As [`moves`], of a kernel that may have learnt before.
+///
+/// # Errors
+/// As of [`moves`]; and when there are more than `most` sequences of outcomes.
+pub fn moves_as<T: Traced + Send + 'static>(
+    learnt: &Moves,
+    from: &Walker<T>,
+    functions: &dyn Functions,
+    most: usize,
+) -> Result<Vec<(f64, Walker<T>)>, Fault> {
+    every_outcome_within(most.min(MOST), |random| {
+        let (mut moves, mut walker) = (learnt.clone(), from.clone());
         moves.apply(&mut walker, functions, random)?;
         Ok(walker)
     })

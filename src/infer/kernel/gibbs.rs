@@ -55,7 +55,7 @@ pub(super) fn step<T: Traced>(step: &mut Step<'_, T>) -> Result<bool, Fault> {
                 if drew || !update.gone.is_empty() {
                     return other(step, place, count, &values, here);
                 }
-                walker.change(&update)
+                mutant!("gibbs ignores what follows", values[k].1 - values[here].1, walker.change(&update))
             }
             Err(_) if drew => return other(step, place, count, &values, here),
             Err(dead) => {
@@ -96,7 +96,9 @@ fn other<T: Traced>(
         return Ok(false);
     }
     let k = step.random.choose(&there);
-    let log_ratio = (values[here].1 - but(k).iter().sum::<f64>().ln()) - (values[k].1 - total.ln());
+    let way_back =
+        mutant!("gibbs proposal without its way back", 0.0, values[here].1 - but(k).iter().sum::<f64>().ln());
+    let log_ratio = way_back - (values[k].1 - total.ln());
     let walker = &mut *step.walker;
     let accepted = match walker.view.propose(&mut walker.state, &[(place, values[k].0.clone())], &[], step.random)? {
         Ok(update) => {

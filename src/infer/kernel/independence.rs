@@ -17,7 +17,8 @@ pub(super) fn step<T: Traced>(step: &mut Step<'_, T>, dist: &Value) -> Result<bo
     let Some((place, count)) = step.pick() else { return step.nothing() };
     let current = step.walker.view.trace(&step.walker.state).choices[place].value.clone();
     let value = step.functions.draw(dist, step.random)?;
-    let log_ratio = step.functions.logp(dist, &current)? - step.functions.logp(dist, &value)?;
+    let log_ratio = mutant!("independence without the way back", 0.0, step.functions.logp(dist, &current)?)
+        - step.functions.logp(dist, &value)?;
     let walker = &mut *step.walker;
     let accepted = match walker.view.propose(&mut walker.state, &[(place, value)], &[], step.random)? {
         Ok(update) => {

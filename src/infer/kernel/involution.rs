@@ -249,7 +249,7 @@ impl<T: Traced> Map<'_, T> {
         if x.is_empty() {
             return Ok(0.0);
         }
-        let found = log_abs_det(&x, &mut |x| self.at(x))?;
+        let found = mutant!("dropped Jacobian of an involution", Some(0.0), log_abs_det(&x, &mut |x| self.at(x))?);
         found.ok_or_else(|| {
             Fault::error("the Jacobian of an involution cannot be computed: the map has no value near the state")
                 .hint("is the state on the border of its support?")

@@ -427,7 +427,8 @@ impl<T: Traced> Walker<T> {
 
     /// As [`Update::log_ratio`], of the target.
     pub(super) fn log_ratio(&self, update: &Update) -> f64 {
-        self.change(update) + update.stale - update.fresh
+        mutant!("the weight counts twice", update.log_weight, 0.0) + self.change(update) + update.stale
+            - mutant!("new choices count as kept", 0.0, update.fresh)
     }
 
     fn tempered(&self, log_weight: f64) -> f64 {
@@ -517,6 +518,11 @@ impl Moves {
         let Moves { plan, parts, adapting, trouble, made, accepted } = self;
         let mut run = Run { parts, adapting: *adapting, trouble, made, accepted };
         run.apply(plan, walker, functions, random)
+    }
+
+    /// How often its moves learnt something.
+    pub fn lessons(&self) -> u64 {
+        self.parts.iter().map(|part| part.sites.lessons).sum()
     }
 
     /// How often to apply the kernel so that each number of the state is moved about once.
@@ -665,17 +671,22 @@ impl<T: Traced> Step<'_, T> {
             return 0.0;
         }
         let after = self.sites.count(self.walker);
-        (before as f64).ln() - (after as f64).ln()
+        mutant!("missing ratio of trace lengths", 0.0, (before as f64).ln() - (after as f64).ln())
     }
 
     /// Accepts or rejects what is pending; gives the probability of accepting and what happened.
     fn decide(&mut self, log_alpha: f64) -> (f64, bool) {
+        let log_alpha = mutant!("acceptance ratio forgotten", 0.0, log_alpha);
         let acceptance = if log_alpha >= 0.0 { 1.0 } else { log_alpha.exp() };
         let accepted = self.random.flip(acceptance);
         if accepted {
             self.walker.view.accept(&mut self.walker.state);
         } else {
-            self.walker.view.reject(&mut self.walker.state);
+            mutant!(
+                "state not restored after a rejected move",
+                self.walker.view.accept(&mut self.walker.state),
+                self.walker.view.reject(&mut self.walker.state)
+            );
         }
         (acceptance, accepted)
     }

@@ -131,7 +131,8 @@ fn attempt<T: Traced>(step: &mut Step<'_, T>, program: &Value) -> Result<bool, F
     let reachable = values.iter().all(|(place, value)| kept(*place, value))
         && update.moved.iter().all(|(_, choice)| backward.find(name(choice.info)).is_none());
     let log_alpha = if reachable {
-        step.walker.log_ratio(&update) - covered + backward.logp() - log_forward
+        let way_back = mutant!("custom proposal without its reverse density", log_forward, backward.logp());
+        step.walker.log_ratio(&update) - covered + way_back - log_forward
     } else {
         f64::NEG_INFINITY
     };

@@ -101,6 +101,7 @@ pub(super) fn move_one<T: Traced>(
     tuning.count(accepted);
     if step.adapting && local && !matches!(steps, Steps::Fixed(_)) {
         tuning.adapt(unit, acceptance);
+        step.sites.lessons += 1;
     }
     Ok(accepted)
 }

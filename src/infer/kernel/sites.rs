@@ -63,12 +63,22 @@ pub(super) struct Sites {
     whole: (u64, u64),
     /// All calls of functions of the host that drew are one choice more.
     calls: bool,
+    /// How often the move learnt something.
+    pub lessons: u64,
 }
 
 impl Sites {
     /// All choices that pass the filters.
     pub fn new(filters: Vec<Names>) -> Sites {
-        Sites { filters, matches: Vec::new(), found: Vec::new(), known: Vec::new(), whole: (0, 0), calls: false }
+        Sites {
+            filters,
+            matches: Vec::new(),
+            found: Vec::new(),
+            known: Vec::new(),
+            whole: (0, 0),
+            calls: false,
+            lessons: 0,
+        }
     }
 
     /// The same, and as one choice more all calls of functions of the host that drew, if all choices pass.
@@ -149,7 +159,7 @@ impl Sites {
     /// One of them, uniformly, and how many there are; [`CALLS`] for the calls that drew.
     pub fn pick<T: Traced>(&mut self, walker: &Walker<T>, random: &mut dyn Random) -> Option<(usize, usize)> {
         let count = self.count(walker);
-        if count == 0 {
+        if mutant!("uniform index on a trace without choices", false, count == 0) {
             return None;
         }
         let k = uniform_index(count, random);

@@ -49,6 +49,7 @@ pub(super) fn step<T: Traced>(step: &mut Step<'_, T>) -> Result<bool, Fault> {
         site.tuning.moved(unit, moved.abs());
     }
     site.tuning.count(moved.is_some());
+    step.sites.lessons += u64::from(step.adapting && moved.is_some());
     Ok(moved.is_some())
 }
 
@@ -135,8 +136,9 @@ impl<T: Traced> Along<'_, '_, T> {
         let (first, last) = self.line.ends;
         // The level matters only in how it compares with the densities, so an exact handler needs those.
         let breaks = if self.step.random.generator().is_some() { Vec::new() } else { self.breaks(start, width)? };
-        let level = self.step.random.uniform(&breaks).ln();
-        let offset = uniform_index(width as usize, self.step.random) as i64;
+        let level = mutant!("slice at a fixed level", 0.5, self.step.random.uniform(&breaks)).ln();
+        let offset =
+            mutant!("slice interval begins at the state", 0, uniform_index(width as usize, self.step.random) as i64);
         let mut low = start.saturating_sub(offset);
         let mut high = low.saturating_add(width - 1);
         let mut left = uniform_index(MOST_STEPS, self.step.random);
@@ -161,10 +163,13 @@ impl<T: Traced> Along<'_, '_, T> {
                 self.step.walker.view.accept(&mut self.step.walker.state);
                 return Ok(Some((x - start) as f64));
             }
-            if x < start {
+            if mutant!("slice does not shrink back to the start", x <= (low + high) / 2, x < start) {
                 low = x + 1;
             } else {
                 high = x - 1;
+            }
+            if low > high {
+                return Ok(None);
             }
         }
     }

@@ -211,7 +211,7 @@ impl Trajectory {
         let energy = end.energy();
         let acceptance = if made == steps { (start - energy).exp().min(1.0) } else { 0.0 };
         let divergent = energy - start > DIVERGENCE || !energy.is_finite();
-        let accepted = random.flip(acceptance);
+        let accepted = random.flip(mutant!("trajectories are not rejected", 1.0, acceptance));
         if accepted {
             point.copy(end);
         }

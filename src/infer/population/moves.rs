@@ -58,7 +58,7 @@ impl<S: Recorded> Population<S> {
         for (k, (run, rates)) in moved.into_iter().enumerate() {
             self.history.course.moved(rates);
             if let Some(run) = run {
-                self.view.put_in(&mut self.runs, k, run);
+                self.view.put_in(&mut self.runs, mutant!("moved runs take the first place", 0, k), run);
             }
         }
         Ok(())

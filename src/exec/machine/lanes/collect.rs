@@ -163,8 +163,10 @@ impl Lanes {
             Source::Machine(machine) => (machine.num_top, machine.obj_top),
         };
         let draws_again = match first.source {
-            Source::Lanes(lanes) => lanes.recording.as_ref().map(|(depth, _)| depth - 1),
-            Source::Machine(_) => None,
+            Source::Lanes(lanes) if !mutant!("what is drawn again lost its parameters", true, false) => {
+                lanes.recording.as_ref().map(|(depth, _)| depth - 1)
+            }
+            _ => None,
         };
         let mut nums = vec![Column::default(); num_top];
         let mut objs = vec![Objects::default(); obj_top];

@@ -212,7 +212,7 @@ impl Walk<'_> {
         let args = self.machine.host_args(code, func, host);
         let alike = |call: &&Call| {
             (call.func, call.host) == (func, host)
-                && !(call.drew && purpose.redraws_calls())
+                && !(call.drew && mutant!("the current estimate is refreshed", true, purpose.redraws_calls()))
                 && call.args.len() == args.len()
                 && call.args.iter().zip(&args).all(|(a, b)| same(a, b))
         };
@@ -328,6 +328,7 @@ impl Walk<'_> {
                                 Change::None => {
                                     let value = previous.value.clone();
                                     let logp = self.machine.choice_logp(code, func, sample, &value)?;
+                                    let logp = mutant!("densities of dependent choices kept", previous.logp, logp);
                                     (value, logp)
                                 }
                                 Change::Set(value) => {
@@ -337,6 +338,9 @@ impl Walk<'_> {
                                     (value, logp)
                                 }
                             };
+                            let stale = logp == f64::NEG_INFINITY && matches!(change, Change::None);
+                            let reused = mutant!("stale choices reused when the support changes", stale, false);
+                            let logp = if reused { previous.logp } else { logp };
                             if logp == f64::NEG_INFINITY {
                                 if !matches!(change, Change::None) || !self.machine.can_draw(code, func, sample) {
                                     return Ok(Err(Dead::Zero(site)));
@@ -416,7 +420,8 @@ impl Walk<'_> {
             if reused < old.trace.choices.len() {
                 let kept: HashSet<u64> = out.trace.choices.iter().map(|c| c.address).collect();
                 update.gone.extend(old.trace.choices.iter().filter(|c| !kept.contains(&c.address)).cloned());
-                update.stale += update.gone.iter().map(|c| c.logp).sum::<f64>();
+                let vanished: f64 = update.gone.iter().map(|c| c.logp).sum();
+                update.stale += mutant!("vanished choices not counted", 0.0, vanished);
             }
             if !update.moved.is_empty() && !self.would_redraw(old, out, &update)? {
                 return Ok(Err(Dead::Zero(u32::MAX)));
