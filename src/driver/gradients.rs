@@ -4,6 +4,7 @@ use super::host::{Args, host};
 use super::plan;
 use crate::exec::view::Model;
 use crate::exec::view::density::DensityView;
+use crate::infer::conjugate;
 use crate::infer::gradient::{self, Moves, Options};
 use crate::infer::kit::warmup::Shape;
 use crate::infer::normal_fit;
@@ -86,6 +87,10 @@ pub(super) fn call(
             let options =
                 sgld::Options { draws, warmup, chains, batch, size: minibatches.size, step, decay, thin, all };
             host(sgld::sgld(&view, || minibatches.evaluators(), options, random)?)
+        }
+        "conjugate" => {
+            let view = view(model(args.value())?, all)?;
+            host(conjugate::conjugate(&view, args.count()?, all, random)?)
         }
         "laplace" => {
             let view = view(model(args.value())?, all)?;

@@ -4,6 +4,7 @@ use crate::core::{Type, TypeKind};
 use crate::exec::machine::Code;
 use crate::exec::machine::code::{DistArg, Instr, MakeKind};
 use crate::exec::view::{Model, Start};
+use crate::infer::conjugate;
 use std::collections::HashSet;
 
 /// What a look at the program tells about its inference.
@@ -22,6 +23,8 @@ pub struct Plan {
     pub choices: usize,
     /// The density can be differentiated; or why not, where that was asked.
     pub gradient: Option<Result<(), String>>,
+    /// What the posterior is composed of where it is known exactly: the first coordinate of each part, and its family.
+    pub conjugate: Option<Vec<(String, String)>>,
     /// Finite choices that are summed out of the density.
     pub summed: Vec<String>,
 }
@@ -31,6 +34,8 @@ impl Plan {
     pub fn sampler(&self) -> &'static str {
         if self.unconditioned && self.improper.is_none() {
             "importance"
+        } else if self.conjugate.is_some() {
+            "conjugate"
         } else if matches!(self.gradient, Some(Ok(()))) {
             "nuts"
         } else if self.improper.is_some() {
@@ -63,6 +68,7 @@ impl Plan {
         };
         match method {
             "importance" => format!("importance: {not_exact}nothing is observed, so independent runs are draws"),
+            "conjugate" => "conjugate: the priors are conjugate to what is observed, so the posterior is known exactly".into(),
             "nuts" => {
                 let summed = match &self.summed[..] {
                     [] => String::new(),
@@ -93,6 +99,7 @@ pub fn full(model: &Model) -> Plan {
     if plan.continuous.is_some() {
         let view = super::gradients::view(model.clone(), false);
         if let Ok(view) = &view {
+            plan.conjugate = conjugate::composition(view).ok().flatten();
             for (name, ..) in view.summed_out() {
                 let name = format!("`{name}`");
                 if !plan.summed.contains(&name) {

@@ -5,6 +5,7 @@
 
 pub mod chain;
 pub mod chains;
+pub mod conjugate;
 pub mod course;
 pub mod ensemble;
 pub mod enumerate;
@@ -76,6 +77,7 @@ const ROWS: &[&[&[Row]]] = &[
         gradient::ROWS,
         optimise::ROWS,
         normal_fit::ROWS,
+        conjugate::ROWS,
         variational::ROWS,
         guide::ROWS,
         sgld::ROWS,

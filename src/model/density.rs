@@ -26,6 +26,12 @@ pub trait Density: Sync {
     /// The model's value and named choices at a vector. What is not in the vector is drawn given it.
     fn constrain(&self, x: &[f64], random: &mut dyn Random) -> Result<Weighted, Fault>;
 
+    /// The families of which the posterior is composed, each apart from the others, where it is of such a form and that can be told from
+    /// the program; together they hold every coordinate.
+    fn families(&self) -> Option<Vec<Block>> {
+        None
+    }
+
     /// The vector of these values of the named choices. Names that the vector does not know are ignored.
     fn unconstrain(&self, named: &[(String, Value)]) -> Result<Vec<f64>, Fault>;
 }
@@ -40,6 +46,33 @@ pub enum Target {
     Values,
     /// That of the data and of all other factors alone, as a function of the choices.
     Likelihood,
+}
+
+/// A part of a posterior of a known family, in coordinates of the vector, apart from the others: what the log density is as a function
+/// of them, up to a constant. The numbers `a`, `b` and the quadratic form are not known from the structure.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Block {
+    /// `-(x - m)ᵀ A (x - m) / 2`
+    Normal { coordinates: Vec<u32> },
+    /// `a log σ(x) + b log σ(-x)`, where σ is the logistic function: `σ(x)` is a Beta(a, b) variable.
+    Beta { coordinate: u32 },
+    /// `a x - b exp(power x)`: `exp(power x)` is a Gamma(a / power, b) variable.
+    Gamma { coordinate: u32, power: f64 },
+    /// `Σ aₖ log θₖ` of a point θ of a simplex, whose coordinates are those of [`sticks`]: a Dirichlet(a) variable.
+    Dirichlet { coordinates: Vec<u32> },
+    /// `a x - exp(power x) (b + (z - m)ᵀ A (z - m) / 2)` with `x` the coordinate `scale` and `z` the others.
+    ScaledNormal { coordinates: Vec<u32>, scale: u32, power: f64 },
+}
+
+/// The coordinates of a point of a simplex from the logs of its parts, by breaking a stick: the logits of what each part takes of what
+/// the parts before left, so shifted that the equal parts have the coordinates 0 (Stan Reference Manual, Simplex transform).
+pub fn sticks(log_parts: &[f64], x: &mut [f64]) {
+    let mut rest = log_parts.last().copied().unwrap_or(0.0);
+    for k in (0..x.len()).rev() {
+        x[k] = log_parts[k] - rest + ((x.len() - k) as f64).ln();
+        let (high, low) = if rest > log_parts[k] { (rest, log_parts[k]) } else { (log_parts[k], rest) };
+        rest = high + (low - high).exp().ln_1p();
+    }
 }
 
 /// Evaluates a density in memory of its own. Outside the support the density is −∞; it may be NaN where the program's arithmetic

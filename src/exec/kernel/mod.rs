@@ -2,6 +2,7 @@
 
 pub mod axis;
 pub mod code;
+pub mod conjugate;
 mod constrain;
 pub mod density;
 mod derive;

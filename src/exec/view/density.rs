@@ -2,12 +2,13 @@
 
 use super::{Model, Start, choice_name, choose_outcome, unexpected};
 use crate::core::ir::FuncId;
+use crate::exec::kernel::conjugate;
 use crate::exec::kernel::density::{self, DensityCode, Evaluator};
 use crate::exec::kernel::minibatch;
 use crate::exec::kernel::support;
 use crate::exec::kernel::trace::{self, Choice, Place, Refusal, Slot};
 use crate::exec::machine::{Event, Machine};
-use crate::model::density::Target;
+use crate::model::density::{Block, Target};
 use crate::model::{Density, Evaluate, Random, Weighted};
 use crate::source::Span;
 use crate::value::fault::FaultKind;
@@ -60,14 +61,19 @@ impl Minibatches {
 }
 
 impl Model {
+    /// The function that the model is, and what it captures.
+    fn entry(&self) -> Result<(FuncId, Vec<Value>), Fault> {
+        match &self.start {
+            Start::Func(func) => Ok((FuncId(*func), Vec::new())),
+            Start::Closure(Value::Closure(closure)) => Ok((FuncId(closure.function), closure.captures.clone())),
+            Start::Closure(_) => Err(Fault::internal("a model that is not a function")),
+        }
+    }
+
     /// The model as a graph of array operations.
     fn traced(&self) -> Result<trace::Traced, Fault> {
-        let (func, captures) = match &self.start {
-            Start::Func(func) => (*func, Vec::new()),
-            Start::Closure(Value::Closure(closure)) => (closure.function, closure.captures.clone()),
-            Start::Closure(_) => return Err(Fault::internal("a model that is not a function")),
-        };
-        trace::trace(&self.code.program, FuncId(func), &captures).map_err(fault)
+        let (func, captures) = self.entry()?;
+        trace::trace(&self.code.program, func, &captures).map_err(fault)
     }
 }
 
@@ -411,6 +417,12 @@ impl Density for DensityView {
     fn constrain(&self, x: &[f64], random: &mut dyn Random) -> Result<Weighted, Fault> {
         let drawn = self.code.draw_finite(x, random);
         self.go(random, &drawn, Purpose::Constrain(x, None), None)
+    }
+
+    fn families(&self) -> Option<Vec<Block>> {
+        let (func, captures) = self.model.entry().ok()?;
+        let traced = trace::structure(&self.model.code.program, func, &captures).ok()?;
+        conjugate::blocks(&traced)
     }
 
     fn unconstrain(&self, named: &[(String, Value)]) -> Result<Vec<f64>, Fault> {

@@ -9,6 +9,7 @@ mod choice;
 mod finite;
 mod growing;
 mod loops;
+mod natural;
 mod number;
 mod ode;
 mod prims;
@@ -64,7 +65,17 @@ const DEPTH: usize = 200;
 
 /// Runs the function of a program that is its model.
 pub fn trace(program: &Program, entry: FuncId, captures: &[Value]) -> Result<Traced> {
+    run(program, entry, captures, false)
+}
+
+/// The same with the natural forms of the library's densities, to be read for its structure and not to be computed.
+pub fn structure(program: &Program, entry: FuncId, captures: &[Value]) -> Result<Traced> {
+    run(program, entry, captures, true)
+}
+
+fn run(program: &Program, entry: FuncId, captures: &[Value], natural: bool) -> Result<Traced> {
     let mut tracer = Tracer {
+        natural,
         program,
         values: Values::default(),
         level: 0,
@@ -107,6 +118,8 @@ struct Frame {
 
 struct Tracer<'a> {
     program: &'a Program,
+    /// Densities of the library are replaced by their natural forms.
+    natural: bool,
     values: Values,
     /// The level of the axis of the next loop.
     level: u32,
@@ -267,6 +280,12 @@ impl Tracer<'_> {
             && let Some(term) = self.poisson_term(&args)?
         {
             return Ok(term);
+        }
+        if self.natural
+            && !function.user
+            && let Some(form) = self.natural_form(function.name.as_str(), &args)?
+        {
+            return Ok(form);
         }
         let mut frame = Frame { vars: vec![None; function.vars.len()], func };
         for (var, value) in function.params.iter().zip(args).chain(function.captures.iter().zip(captures)) {
