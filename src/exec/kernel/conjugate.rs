@@ -390,6 +390,26 @@ impl Reader<'_> {
     }
 }
 
+impl Reader<'_> {
+    /// Whether a condition holds for all values of the choices, or follows from the data: where those violate it the density is zero
+    /// everywhere.
+    fn holds(&self, id: Id) -> bool {
+        let node = self.graph.node(id);
+        let finite = |zero: Id, difference: Id| {
+            // `x - x == 0`: the number is finite. Forms are, at finite coordinates.
+            let Op::Map(F::Sub) = self.graph.node(difference).op else { return false };
+            let [a, b] = self.graph.node(difference).args[..] else { return false };
+            self.graph.number(zero) == Some(0.0) && a == b && matches!(self.arg(a), Known::Form(_))
+        };
+        match (&node.op, node.args.as_slice()) {
+            (Op::Scalar(_), _) => self.graph.number(id) == Some(1.0),
+            (Op::Map(F::And), args) | (Op::Reduce(Reduction::Min, _), args) if args.iter().all(|arg| self.holds(*arg)) => true,
+            (Op::Map(F::Eq), [a, b]) if finite(*a, *b) || finite(*b, *a) => true,
+            _ => !needed(self.graph, &[id]).iter().any(|id| matches!(self.graph.node(*id).op, Op::Input(_))),
+        }
+    }
+}
+
 /// The nodes that a node depends on, the node itself among them, in the order in which they were made.
 fn needed(graph: &Graph, roots: &[Id]) -> Vec<Id> {
     let mut found = BTreeSet::new();
@@ -415,11 +435,12 @@ fn needed(graph: &Graph, roots: &[Id]) -> Vec<Id> {
 /// The families of the posterior of a program that was traced with natural forms; none where it is of no known one.
 pub fn blocks(traced: &Traced) -> Option<Vec<Block>> {
     let graph = &traced.graph;
-    if traced.dim == 0 || !traced.finite.is_empty() || traced.conditions.iter().any(|c| graph.number(*c) != Some(1.0)) {
+    if traced.dim == 0 || !traced.finite.is_empty() {
         return None;
     }
     let roots = [traced.density, traced.jacobian];
-    let needed = needed(graph, &roots);
+    let conditions = traced.conditions.iter().copied();
+    let needed = needed(graph, &roots.into_iter().chain(conditions).collect::<Vec<Id>>());
     let mut variables = BTreeMap::new();
     for id in &needed {
         if let Op::Input(offset) = graph.node(*id).op {
@@ -448,11 +469,8 @@ pub fn blocks(traced: &Traced) -> Option<Vec<Block>> {
             return None;
         }
     }
-    if std::env::var("BOREL_DEBUG").is_ok() {
-        for id in &needed {
-            let node = graph.node(*id);
-            eprintln!("{id:?} {:?} {:?} {:?}", node.op, node.args, reader.known[id.0 as usize]);
-        }
+    if !traced.conditions.iter().all(|condition| reader.holds(*condition)) {
+        return None;
     }
     let parts: Vec<Known> = roots.iter().map(|id| reader.arg(*id)).collect();
     let Known::Form(total) = reader.sum(&parts) else { return None };
