@@ -101,6 +101,9 @@ impl Session {
         match DensityView::new(model.clone()) {
             Ok(view) => {
                 let _ = writeln!(out, "  density   differentiable, over {} unconstrained coordinates", view.dim());
+                for (name, family) in plan.conjugate.iter().flatten().take(20) {
+                    let _ = writeln!(out, "            conjugate: `{name}` {family}");
+                }
                 for (name, span, way) in view.summed_out() {
                     let place = self.checker.sources.place(span).unwrap_or_default();
                     let line = place.rsplit(':').nth(1).map(|line| format!(" (line {line})")).unwrap_or_default();

@@ -68,7 +68,9 @@ impl Plan {
         };
         match method {
             "importance" => format!("importance: {not_exact}nothing is observed, so independent runs are draws"),
-            "conjugate" => "conjugate: the priors are conjugate to what is observed, so the posterior is known exactly".into(),
+            "conjugate" => {
+                "conjugate: the priors are conjugate to what is observed, so the posterior is known exactly".into()
+            }
             "nuts" => {
                 let summed = match &self.summed[..] {
                     [] => String::new(),

@@ -343,7 +343,12 @@ fn solve<D: Density>(density: &D) -> Result<Option<Vec<Part>>, Fault> {
 ///
 /// # Errors
 /// If the model is not known to be conjugate, or its posterior is not proper; and under a handler that enumerates.
-pub fn conjugate<D: Density>(density: &D, draws: usize, all: bool, random: &mut dyn Random) -> Result<Posterior, Fault> {
+pub fn conjugate<D: Density>(
+    density: &D,
+    draws: usize,
+    all: bool,
+    random: &mut dyn Random,
+) -> Result<Posterior, Fault> {
     let Some(parts) = solve(density)? else {
         return Err(Fault::error("this model is not known to be conjugate")
             .hint("`nuts` follows its gradient; `borel explain` tells what applies"));
@@ -354,9 +359,9 @@ pub fn conjugate<D: Density>(density: &D, draws: usize, all: bool, random: &mut 
     let (mut named, mut heights) = (Vec::new(), Vec::new());
     let mut evidence: Option<f64> = None;
     for _ in 0..draws.max(1) {
-        let generator = random.generator().ok_or_else(|| {
-            Fault::error("`conjugate` draws from continuous distributions and cannot be enumerated")
-        })?;
+        let generator = random
+            .generator()
+            .ok_or_else(|| Fault::error("`conjugate` draws from continuous distributions and cannot be enumerated"))?;
         let mut log_q = 0.0;
         for part in &parts {
             log_q += part.draw(&mut x, generator).ok_or_else(improper)?;

@@ -140,7 +140,8 @@ impl Reader<'_> {
     fn joined(&self, x: &Term, y: &Term, aligned: bool) -> Option<Term> {
         let mut out = x.clone();
         for (v, what) in y {
-            let place = out.iter().position(|(u, other)| u == v && matches!((other, what), (What::Exp(_), What::Exp(_))));
+            let place =
+                out.iter().position(|(u, other)| u == v && matches!((other, what), (What::Exp(_), What::Exp(_))));
             match (place, what) {
                 (Some(place), What::Exp(h)) => {
                     if !aligned && self.variables.get(v).is_none_or(|n| *n > 1) {
@@ -403,7 +404,11 @@ impl Reader<'_> {
         };
         match (&node.op, node.args.as_slice()) {
             (Op::Scalar(_), _) => self.graph.number(id) == Some(1.0),
-            (Op::Map(F::And), args) | (Op::Reduce(Reduction::Min, _), args) if args.iter().all(|arg| self.holds(*arg)) => true,
+            (Op::Map(F::And), args) | (Op::Reduce(Reduction::Min, _), args)
+                if args.iter().all(|arg| self.holds(*arg)) =>
+            {
+                true
+            }
             (Op::Map(F::Eq), [a, b]) if finite(*a, *b) || finite(*b, *a) => true,
             _ => !needed(self.graph, &[id]).iter().any(|id| matches!(self.graph.node(*id).op, Op::Input(_))),
         }
