@@ -206,8 +206,7 @@ fn validated(model: &str, with: &str, edit: Option<(&'static str, &'static str)>
         model: Some(model.into()),
         with: Some(with.into()),
         effort: Effort { runs: 60, seed: 1 },
-        budget: Budget { results: 1_500, ..Budget::default() },
-        ..Request::default()
+        budget: Budget { results: 3_000, ..Budget::default() },
     };
     let found = session.load_text("programs.borel", PROGRAMS).and_then(|file| {
         session.bind_data(&[])?;
