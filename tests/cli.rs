@@ -240,7 +240,7 @@ fn what_does_not_exist_is_refused_by_name() {
         &["validate", "es.borel", "--with", "nothing(3)"],
         &["rnu", "es.borel"],
         &["es.borel"],
-        &["run", "es.borel", "--method", "sgld"],
+        &["run", "es.borel", "--method", "pmmh"],
         &["run", "es.borel", "--method", "mhh"],
         &["run", "es.borel", "--method", "mh", "--particles", "10"],
         &["run", "es.borel", "--method", "mh", "--opt", "step=1"],
@@ -277,8 +277,8 @@ $ borel es.borel
 error: no command is called `es.borel`
   = help: write `borel run es.borel`
 
-$ borel run es.borel --method sgld
-error: the method `sgld` does not exist in this version
+$ borel run es.borel --method pmmh
+error: the method `pmmh` does not exist in this version
   = help: use --method mh, or leave --method out and `infer` chooses
 
 $ borel run es.borel --method mhh

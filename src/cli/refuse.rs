@@ -32,8 +32,6 @@ const METHODS: &[(&str, &str)] = &[
     ("smc2", "smc"),
     ("ibis", "smc"),
     ("parallel_tempering", "mh"),
-    ("sgld", "mh"),
-    ("map_estimate", "mh"),
 ];
 
 /// Refuses a command that is not there.

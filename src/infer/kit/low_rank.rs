@@ -18,7 +18,7 @@ pub struct Pairs {
 /// Directions along which the variance differs from 1 by less than this factor are left out.
 const CUTOFF: f64 = 2.0;
 /// So many draws of unit variance are added to those seen, in every direction.
-const PRIOR: f64 = 5.0;
+const PRIOR: f64 = 1.0;
 
 impl Pairs {
     pub fn add(&mut self, x: &[f64], gradient: &[f64]) {
@@ -114,7 +114,8 @@ mod tests {
             let mut v = vec![0.0; dim];
             metric.velocity(&along, &mut v);
             let variance: f64 = v.iter().zip(&along).map(|(v, u)| v * u).sum();
-            assert!((70.0..140.0).contains(&variance), "{dim} {count}: {variance}");
+            // A draw of unit variance among n pulls 100 to about 100 / √(1 + 100 / n).
+            assert!((40.0..140.0).contains(&variance), "{dim} {count}: {variance}");
         }
     }
 }
