@@ -134,6 +134,8 @@ pub struct Session {
     /// The `let`s of imported files that were not evaluated yet, in the order of the imports.
     pending: Vec<ItemId>,
     statements: u64,
+    /// The `let`s that were evaluated with several data.
+    rebound: HashMap<ItemId, Entry>,
     /// Seconds spent from source to code, in total.
     pub compile_seconds: f64,
 }
@@ -165,6 +167,7 @@ impl Session {
             importing: Vec::new(),
             pending: Vec::new(),
             statements: 0,
+            rebound: HashMap::new(),
             compile_seconds: 0.0,
         }
     }
@@ -321,7 +324,12 @@ impl Session {
     /// Runs a top-level statement, `data` default or test; gives its value and the globals it defined.
     fn evaluate(&mut self, item: ItemId) -> Result<(Value, Vec<(Name, Type)>), Failure> {
         let (entry, code) = self.statement_code(item)?;
-        let value = self.execute(&code)?;
+        self.define(&entry, &code)
+    }
+
+    /// Runs the code of a statement, and defines what it gives.
+    fn define(&mut self, entry: &Entry, code: &Arc<Code>) -> Result<(Value, Vec<(Name, Type)>), Failure> {
+        let value = self.execute(code)?;
         let mut defined = Vec::new();
         if let (false, Value::Tuple(parts)) = (entry.defines.is_empty(), &value) {
             for ((_, global), part) in entry.defines.iter().zip(&parts.0) {

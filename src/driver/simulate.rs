@@ -7,7 +7,7 @@ use crate::exec::view::{Host, Model, Start};
 use crate::model::{Dead, Forward, Production};
 use crate::passes::{self, simulate};
 use crate::source::{Diagnostic, Severity};
-use crate::syntax::ast::ItemKind;
+use crate::syntax::ast::{ItemKind, StmtKind};
 use crate::value::{Fault, Generator, Matrix, Value};
 use std::sync::Arc;
 
@@ -167,7 +167,24 @@ impl Session {
         for (global, value) in data {
             self.lowerer.program.globals[global.0 as usize].value = Some(value.clone());
         }
-        self.prepare(file)
+        for item in &file.module.items {
+            let ItemKind::Stmt(stmt) = &self.checker.ast.item(*item).kind else { continue };
+            if !matches!(stmt.kind, StmtKind::Let { .. }) {
+                continue;
+            }
+            // Lowered once, so that a program whose data change a thousand times does not grow.
+            let entry = match self.rebound.get(item) {
+                Some(entry) => entry.clone(),
+                None => {
+                    let entry = self.statement_code(*item)?.0;
+                    self.rebound.insert(*item, entry.clone());
+                    entry
+                }
+            };
+            let code = self.compile(entry.func)?;
+            self.define(&entry, &code)?;
+        }
+        Ok(())
     }
 }
 
