@@ -15,19 +15,22 @@ use crate::model::Random;
 use crate::model::density::{Density, Target};
 use crate::value::{Fault, Value};
 
+const OTHERS: &str =
+    "`mh` works for every model, `smc` where choices and observations alternate, `enumerate` for finite ones";
+
 /// The `Density` view of a model, whose named choices are recorded if they are wanted or are all that it gives.
 pub(super) fn view(model: Model, all: bool) -> Result<DensityView, Fault> {
     let record = all || plan::returns_nothing(&model);
-    part(Model { record, ..model }, Target::Joint)
+    let view = part(Model { record, ..model }, Target::Joint)?;
+    if view.dim() == 0 {
+        return Err(Fault::error("this model has no gradient: none of its choices is continuous").hint(OTHERS));
+    }
+    Ok(view)
 }
 
 /// The view of a part of the density of a model.
 fn part(model: Model, target: Target) -> Result<DensityView, Fault> {
-    DensityView::of(model, target).map_err(|fault| {
-        fault.hint(
-            "`mh` works for every model, `smc` where choices and observations alternate, `enumerate` for finite ones",
-        )
-    })
+    DensityView::of(model, target).map_err(|fault| fault.hint(OTHERS))
 }
 
 /// An option that is none of those there are.

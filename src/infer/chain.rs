@@ -99,4 +99,151 @@ fn run_chain<T: Traced + Send + 'static>(
     let mut moved = false;
     // Fixed after warm-up: a number of steps that followed the state would record states unevenly.
     let mut sweep = 1;
+    // A program whose runs differ in length may have endless ones.
+    let mut lengths = (usize::MAX, 0);
     let mut lessons = 0;
+    for round in 0..options.warmup + options.draws {
+        let length = walker.view.trace(&walker.state).choices.len();
+        lengths = (lengths.0.min(length), lengths.1.max(length));
+        if round == options.warmup {
+            moves.adapting = mutant!("adaptation never stops", true, false);
+            moves.trouble.divergences = 0;
+            warm = Some(clock());
+            lessons = moves.lessons();
+        }
+        if options.steps.is_none() && round <= options.warmup {
+            sweep = sweep.max(moves.sweep(&walker));
+        }
+        let before = moves.accepted;
+        let steps = options.steps.unwrap_or(sweep);
+        let result = (0..steps).try_for_each(|_| moves.apply(&mut walker, functions, random));
+        let result = result.and_then(|()| stop_if_interrupted()).and_then(|()| {
+            if round >= options.warmup {
+                let _ = walker.view.predict(&mut walker.state, random)?;
+            }
+            Ok(())
+        });
+        match result {
+            Err(fault) if fault.kind == FaultKind::Interrupted && !chain.draws.is_empty() => break,
+            result => result?,
+        }
+        moved |= moves.accepted > before;
+        if round < options.warmup {
+            continue;
+        }
+        let value = walker.view.value(&walker.state);
+        joint.push(walker.view.trace(&walker.state).log_joint());
+        // Names cost more than a step: they are collected only where they are kept.
+        let unit = matches!(value, Value::Unit);
+        let choices = if unit || options.all { named(&walker) } else { Vec::new() };
+        if unit && !choices.is_empty() {
+            chain.draws.push(named_record(choices.clone()));
+        } else {
+            chain.draws.push(value);
+        }
+        if options.all {
+            names.push(names_of(choices));
+        }
+    }
+    chain.named = options.all.then_some(names);
+    chain.stats = vec![("lp__".to_string(), joint)];
+    let end = clock();
+    let adapting = warm.is_some() && moves.lessons() != lessons;
+    let warm = warm.unwrap_or(end);
+    Ok(Ran {
+        chain,
+        seconds: (warm - beginning, end - warm),
+        rates: moves.acceptance(&walker),
+        adapting,
+        steps: moves.made,
+        domain_faults: moves.trouble.domain_faults,
+        divergences: moves.trouble.divergences,
+        example: moves.trouble.example,
+        small: lengths.0 == lengths.1 && lengths.1 <= MOST_LOOKED_AT && walker.view.trace(&walker.state).calls == 0,
+        // Where nothing can be moved every draw is a run of its own.
+        moved: moved || walker.view.trace(&walker.state).movable.is_empty(),
+    })
+}
+
+/// Runs chains of a kernel. `model` is the function of the language that the view is of; `()` where there is none. Where the user
+/// interrupts, the chains that have draws are kept.
+///
+/// # Errors
+/// When no start is found, the kernel is written for a model of another type, or something that it runs faults.
+pub fn chain<T: Traced + Send + Sync + 'static>(
+    view: &Arc<T>,
+    model: &Value,
+    kernel: &Kernel,
+    options: Options,
+    (functions, clock): (&dyn Functions, Clock<'_>),
+    random: &mut dyn Random,
+) -> Result<Posterior, Fault> {
+    let count = options.chains.max(1);
+    let moves = Moves::new(kernel, functions)?;
+    let one = |random: &mut dyn Random| run_chain((view, model), moves.clone(), &options, (functions, clock), random);
+    let results: Vec<Result<Ran, Fault>> = match random.generator() {
+        Some(generator) => {
+            let base = generator.split();
+            (0..count).into_par_iter().map(|k| one(&mut Production(base.stream(k as u64)))).collect()
+        }
+        None => (0..count).map(|_| one(random)).collect(),
+    };
+    let mut ran = Vec::new();
+    let mut interrupt = None;
+    for result in results {
+        match result {
+            Err(fault) if fault.kind == FaultKind::Interrupted => interrupt = Some(fault),
+            result => ran.push(result?),
+        }
+    }
+    if let (true, Some(fault)) = (ran.is_empty(), interrupt) {
+        return Err(fault);
+    }
+    let seconds = ran.iter().fold((0.0, 0.0), |sum, one| (sum.0 + one.seconds.0, sum.1 + one.seconds.1));
+    let mut rates = Rates::new();
+    let (mut chains, mut warnings) = (Vec::new(), Vec::new());
+    let mut steps = 0;
+    let mut faults = (0, None);
+    let mut small = true;
+    let mut divergences = 0;
+    for (k, one) in ran.into_iter().enumerate() {
+        steps += one.steps;
+        faults.0 += one.domain_faults;
+        divergences += one.divergences;
+        faults.1 = faults.1.or(one.example);
+        small &= one.small;
+        if one.adapting {
+            warnings.push(Warning::Adapting { chain: k });
+        }
+        if !one.moved {
+            warnings.push(Warning::Stuck { chain: k });
+        }
+        add_rates(&mut rates, one.rates);
+        chains.push(one.chain);
+    }
+    let mut posterior = Posterior::new("", "chain", chains);
+    (posterior.seconds.warmup, posterior.seconds.sampling) = seconds;
+    posterior.info.push(("steps".into(), Info::Count(steps)));
+    posterior.info.push(("acceptance".into(), table(&rates)));
+    if divergences > 0 {
+        posterior.info.push(("divergences".into(), Info::Count(divergences)));
+        warnings.push(Warning::Divergences { count: divergences as usize, draws: count * options.draws });
+    }
+    // Parameters outside their domain are part of exploring with bounded steps: counted, worth a word only when frequent.
+    if faults.0 > 0 {
+        posterior.info.push(("domain_faults".into(), Info::Count(faults.0)));
+        if faults.0 * 10 > steps {
+            let example = faults.1.unwrap_or_default();
+            warnings.push(Warning::DomainFaults { count: faults.0, example });
+        }
+    }
+    if small
+        && random.generator().is_some()
+        && let Some(what) = exact::unreachable(view, model, kernel, functions)
+    {
+        warnings.push(Warning::Unreachable { what });
+    }
+    posterior.warnings = warnings;
+    note_interrupt(&mut posterior, count * options.draws);
+    Ok(posterior)
+}

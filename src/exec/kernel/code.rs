@@ -45,6 +45,8 @@ pub enum Kernel {
     Or,
     Select,
     Mask,
+    /// `a * b + c`, rounded twice.
+    MulAdd,
     Copy,
     One(fn(f64) -> f64),
     Two(fn(f64, f64) -> f64),
@@ -151,8 +153,10 @@ pub struct ScanCode {
     pub constants: Vec<(u32, f64)>,
     pub ops: Vec<ScalarOp>,
     /// The same operations, those of a kind together, and places of operands.
-    pub groups: Vec<Group>,
+    pub work: Vec<Work>,
     pub places: Vec<u32>,
+    /// No state after a step is another's before it.
+    pub apart: bool,
     /// First value (source), slot during a step, slot after it, where the value before each step is kept (and the step along it),
     /// where the last value is kept.
     pub states: Vec<StateCode>,
@@ -177,6 +181,13 @@ pub struct Group {
     pub to: u32,
     pub count: u32,
     pub args: [Lane; 3],
+}
+
+/// A part of a step.
+#[derive(Clone, Copy, Debug)]
+pub enum Work {
+    One(ScalarOp),
+    Many(Group),
 }
 
 /// One number that a scan carries.

@@ -209,6 +209,7 @@ fn one(kernel: Kernel, a: f64, b: f64, c: f64) -> f64 {
                 a * b
             }
         }
+        Kernel::MulAdd => a * b + c,
         Kernel::Copy => a,
         Kernel::One(f) => f(a),
         Kernel::Two(f) => f(a, b),
@@ -318,6 +319,11 @@ fn block(kernel: Kernel, to: &mut [f64], a: Arg<'_>, b: Arg<'_>, c: Arg<'_>) {
         Kernel::Or => map2(to, a, b, |a, b| truth((a != 0.0) | (b != 0.0))),
         Kernel::Select => select(to, a, b, c),
         Kernel::Mask => map2(to, a, b, |a, b| if a == 0.0 { 0.0 } else { a * b }),
+        Kernel::MulAdd => {
+            for (k, to) in to.iter_mut().enumerate() {
+                *to = at(a, k) * at(b, k) + at(c, k);
+            }
+        }
         Kernel::Copy => map1(to, a, |a| a),
         Kernel::One(f) => map1(to, a, f),
         Kernel::Two(f) => map2(to, a, b, f),
@@ -623,16 +629,20 @@ fn run_scan(scan: &ScanCode, constants: &[Arc<Vec<f64>>], memory: &mut [f64], sl
         for (slot, source, step) in &scan.loads {
             slots[*slot as usize] = read(memory, *source, t * step);
         }
-        for group in &scan.groups {
-            if group.count == 1 {
-                let [a, b, c] = group.args.map(|arg| match arg {
-                    Lane::Same(k) | Lane::Row(k) => slots[k as usize],
-                    Lane::Places(k) => slots[scan.places[k as usize] as usize],
-                });
-                slots[group.to as usize] = one(group.kernel, a, b, c);
-            } else {
-                lanes(group, &scan.places, slots);
+        for work in &scan.work {
+            match work {
+                Work::One(op) => {
+                    let [a, b, c] = op.args;
+                    slots[op.to as usize] = one(op.kernel, slots[a as usize], slots[b as usize], slots[c as usize]);
+                }
+                Work::Many(group) => lanes(group, &scan.places, slots),
             }
+        }
+        if scan.apart {
+            for state in &scan.states {
+                slots[state.slot as usize] = slots[state.next as usize];
+            }
+            continue;
         }
         // All next values are known before any state changes.
         for state in &scan.states {
@@ -641,5 +651,8 @@ fn run_scan(scan: &ScanCode, constants: &[Arc<Vec<f64>>], memory: &mut [f64], sl
         for state in &scan.states {
             slots[state.slot as usize] = memory[state.last];
         }
+    }
+    for state in &scan.states {
+        memory[state.last] = slots[state.slot as usize];
     }
 }

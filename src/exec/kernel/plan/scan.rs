@@ -80,7 +80,10 @@ impl Plan<'_> {
             });
         }
         code.slots = slots.count as usize;
-        (code.groups, code.places) = together(&code.ops);
+        code.apart =
+            !code.states.iter().any(|s| code.states.iter().any(|other| other.slot == s.next && other.slot != s.slot));
+        (code.work, code.places) = together(&code.ops);
+        fuse(&mut code);
         self.code.instrs.push(Instr::Scan(Box::new(code)));
         Ok(())
     }
@@ -295,7 +298,7 @@ impl Plan<'_> {
 }
 
 /// Neighbouring operations of one kind, none of which needs another, as one; and the places of operands that do not lie in a row.
-fn together(ops: &[ScalarOp]) -> (Vec<Group>, Vec<u32>) {
+fn together(ops: &[ScalarOp]) -> (Vec<Work>, Vec<u32>) {
     let (mut groups, mut places) = (Vec::new(), Vec::new());
     let mut at = 0;
     while at < ops.len() {
@@ -308,6 +311,11 @@ fn together(ops: &[ScalarOp]) -> (Vec<Group>, Vec<u32>) {
                 && op.args.iter().all(|a| *a < first.to)
         };
         let count = (1..MOST_TOGETHER.min(ops.len() - at)).take_while(|k| fits(*k)).count() + 1;
+        if count == 1 || first.args.iter().any(|a| *a >= first.to) {
+            groups.push(Work::One(*first));
+            at += 1;
+            continue;
+        }
         let run = &ops[at..at + count];
         let args = [0, 1, 2].map(|k| {
             let start = first.args[k];
@@ -320,9 +328,8 @@ fn together(ops: &[ScalarOp]) -> (Vec<Group>, Vec<u32>) {
                 Lane::Places(places.len() as u32 - count as u32)
             }
         });
-        let before = first.args.iter().all(|a| *a < first.to);
-        groups.push(Group { kernel: first.kernel, to: first.to, count: if before { count as u32 } else { 1 }, args });
-        at += if before { count } else { 1 };
+        groups.push(Work::Many(Group { kernel: first.kernel, to: first.to, count: count as u32, args }));
+        at += count;
     }
     (groups, places)
 }
@@ -334,4 +341,44 @@ fn same_function(a: Kernel, b: Kernel) -> bool {
         (Kernel::Three(f), Kernel::Three(g)) => std::ptr::fn_addr_eq(f, g),
         _ => true,
     }
+}
+
+/// Makes one operation of a product and the only sum that uses it.
+fn fuse(code: &mut ScanCode) {
+    let mut uses = vec![0u32; code.slots];
+    let mut used = |slot: u32| uses[slot as usize] += 1;
+    for op in &code.ops {
+        op.args.iter().for_each(|a| used(*a));
+    }
+    code.states.iter().for_each(|s| used(s.next));
+    let mut products: HashMap<u32, usize> = HashMap::new();
+    let mut gone = vec![false; code.work.len()];
+    for k in 0..code.work.len() {
+        let Work::One(op) = code.work[k] else { continue };
+        match op.kernel {
+            // Operands that are not used are slot 0, which may count them.
+            Kernel::Mul if uses[op.to as usize] == 1 => {
+                products.insert(op.to, k);
+            }
+            Kernel::Add => {
+                let found = [(op.args[0], op.args[1]), (op.args[1], op.args[0])]
+                    .into_iter()
+                    .find_map(|(product, other)| products.get(&product).map(|at| (*at, other)));
+                if let Some((at, other)) = found
+                    && let Work::One(product) = code.work[at]
+                    && !gone[at]
+                {
+                    gone[at] = true;
+                    let args = [product.args[0], product.args[1], other];
+                    code.work[k] = Work::One(ScalarOp { kernel: Kernel::MulAdd, to: op.to, args });
+                }
+            }
+            _ => {}
+        }
+    }
+    let mut k = 0;
+    code.work.retain(|_| {
+        k += 1;
+        !gone[k - 1]
+    });
 }
