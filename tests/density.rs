@@ -37,7 +37,7 @@ const REFUSED: &[(&str, &str)] = &[
 ];
 
 /// Models whose equation is solved to few digits: as the parameters move, the steps of the solver change, and the density jumps a little.
-const FEW_DIGITS: &[(&str, f64)] = &[("logistic_growth:", 1e-2), ("equations:stiff", 1e-4)];
+const FEW_DIGITS: &[(&str, f64)] = &[("logistic_growth:", 1e-2), ("lynx_and_hare:", 1e-3), ("equations:stiff", 1e-4)];
 
 /// Models whose solution of an equation Stan steers by its sensitivities as well.
 const NOT_ALIKE: &[&str] = &["hudson_lynx_hare-lotka_volterra"];
@@ -79,7 +79,7 @@ fn places(ours: &[String], stan: &[String]) -> Vec<usize> {
         .collect()
 }
 
-fn compare(model: &str, data: &str, reference: &str) -> Result<(), String> {
+fn compare(model: &str, data: &str, reference: &str, digits: f64) -> Result<(), String> {
     let view = view(model, data)?;
     let text = std::fs::read_to_string(programs::root("tests/density").join(reference)).unwrap();
     let stan: serde_json::Value = serde_json::from_str(&text).unwrap();
@@ -107,13 +107,13 @@ fn compare(model: &str, data: &str, reference: &str) -> Result<(), String> {
             return Err(format!("{model}: the density is {alone} alone and {value} with its gradient"));
         }
         let constant = *offset.get_or_insert(lp - value);
-        if (lp - value - constant).abs() > 1e-9 * (1.0 + lp.abs()) || value.is_nan() {
+        if (lp - value - constant).abs() > digits * (1.0 + lp.abs()) || value.is_nan() {
             return Err(format!("{model}: log density {value}, Stan's {lp}, constant {constant}"));
         }
         let scale = grad.iter().fold(1.0f64, |m, g| m.max(g.abs()));
         for ((place, g), name) in places.iter().zip(&grad).zip(&names) {
             let ours = gradient[*place];
-            if (ours - g).abs() > 1e-9 * (g.abs() + 1e-3 * scale) || ours.is_nan() {
+            if (ours - g).abs() > digits * (g.abs() + 1e-3 * scale) || ours.is_nan() {
                 return Err(format!("{model}: derivative by {name} {ours}, Stan's {g}"));
             }
         }
@@ -138,7 +138,7 @@ fn gradients_agree_with_stan() {
     ] {
         let reference = format!("{}__{data}.json", model.trim_end_matches("_loop"));
         let (model, data) = (format!("benches/gradients/{model}.borel"), format!("benches/gradients/{data}.json"));
-        wrong.extend(compare(&model, &data, &reference).err());
+        wrong.extend(compare(&model, &data, &reference, 1e-9).err());
     }
     let mut folders: Vec<PathBuf> =
         std::fs::read_dir(programs::root("tests/posteriordb")).unwrap().map(|e| e.unwrap().path()).collect();
@@ -155,7 +155,7 @@ fn gradients_agree_with_stan() {
         let reference = format!("posteriordb__{name}.json");
         if programs::root("tests/density").join(&reference).exists() {
             compared += 1;
-            wrong.extend(compare(&model, &data, &reference).err());
+            wrong.extend(compare(&model, &data, &reference, 1e-9).err());
         } else {
             wrong.extend(view(&model, &data).err());
         }
@@ -266,7 +266,7 @@ fn array_code_agrees_with_the_machine() {
 fn equations_have_the_derivatives_of_their_solutions() {
     let folder = programs::root("tests/posteriordb/hudson_lynx_hare-lotka_volterra");
     let text = std::fs::read_to_string(folder.join("model.borel")).unwrap();
-    for (solver, digits) in [("ode(", "1e-12"), ("ode_stiff(", "1e-10")] {
+    for (solver, digits, agreed) in [("ode(", "1e-12", 1e-9), ("ode_stiff(", "1e-10", 1e-6)] {
         let tight = text
             .replace("ode(", solver)
             .replace("rtol = 1e-5", &format!("rtol = {digits}"))
@@ -275,7 +275,7 @@ fn equations_have_the_derivatives_of_their_solutions() {
         let path = std::env::temp_dir().join(format!("lotka_volterra_{}_{digits}.borel", std::process::id()));
         std::fs::write(&path, tight).unwrap();
         let data = folder.join("data.json");
-        let found = compare(path.to_str().unwrap(), data.to_str().unwrap(), "tight__lotka_volterra.json");
+        let found = compare(path.to_str().unwrap(), data.to_str().unwrap(), "tight__lotka_volterra.json", agreed);
         std::fs::remove_file(&path).unwrap();
         found.unwrap();
     }

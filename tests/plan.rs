@@ -26,13 +26,13 @@ fn finite_models_are_enumerated() {
 
 #[test]
 fn gradients_are_followed() {
-    let chain = "model m { var x = 0.0\n for t in 0..5 { x ~ Normal(x, 1)\n observe 0.5 ~ Normal(x, 1) }\n return x }";
-    assert_eq!(method(chain), "nuts");
-    let plate =
-        "model m { mu ~ Normal(0, 1)\n for i in 0..5 { x ~ Normal(mu, 1)\n observe 0.5 ~ Normal(x, 1) }\n return mu }";
-    assert_eq!(method(plate), "nuts");
-    let improper = "model m { mu ~ Flat(Real)\n observe 0.5 ~ Normal(mu, 1)\n return mu }";
-    assert_eq!(method(improper), "nuts");
+    let chain = "model m { var x = 0.0\n for t in 0..5 { x ~ Normal(x, 1)\n observe 0.5 ~ NOISE }\n return x }";
+    let plate = "model m { mu ~ Normal(0, 1)\n for i in 0..5 { x ~ Normal(mu, 1)\n observe 0.5 ~ NOISE }\n return mu }";
+    let improper = "model m { x ~ Flat(Real)\n observe 0.5 ~ NOISE\n return x }";
+    for model in [chain, plate, improper] {
+        assert_eq!(method(&model.replace("NOISE", "StudentT(3, x, 1)")), "nuts");
+        assert_eq!(method(&model.replace("NOISE", "Normal(x, 1)")), "conjugate");
+    }
 }
 
 #[test]

@@ -136,7 +136,7 @@ fn what_has_no_plate_says_so() {
              observe zeros(200) ~ MultiNormal(zeros(200), c); return s }",
             "no data to be subsampled",
         ),
-        ("model m { n ~ Poisson(3); observe 1.0 ~ Normal(n, 1); return n }", "discrete"),
+        ("model m { n ~ Poisson(3); observe 1.0 ~ Normal(n, 1); return n }", "infinitely many values"),
     ];
     for (text, wanted) in cases {
         let (mut session, _) = session(text);

@@ -9,6 +9,7 @@ pub mod face;
 mod facts;
 mod gradients;
 pub mod host;
+mod interactive;
 mod kernels;
 pub mod library;
 pub mod methods;
@@ -28,7 +29,7 @@ use crate::lower::{Entry, Lowerer};
 use crate::model::Production;
 use crate::posterior::Posterior;
 use crate::source::world::Stream;
-use crate::source::{Diagnostic, Name, Severity, SourceMap, Span, World, intern};
+use crate::source::{Diagnostic, Name, Severity, SourceMap, Span, World};
 use crate::syntax::ast::{Ast, FnKind, ItemId, ItemKind, Module, StmtKind};
 use crate::syntax::parser;
 use crate::types::{Checker, FileScope, Library};
@@ -637,112 +638,9 @@ impl Session {
         module.items.first().copied().ok_or_else(|| Failure::Usage("nothing to evaluate".into()))
     }
 
-    /// Evaluates an entry of the REPL: items, statements and expressions.
-    pub fn eval(&mut self, name: &str, text: &str) -> Result<Vec<Outcome>, Failure> {
-        let file = self.load_text(name, text)?;
-        self.bind_data(&[])?;
-        let mut outcomes = Vec::new();
-        for item in &file.module.items {
-            let node = self.checker.ast.item(*item).clone();
-            match &node.kind {
-                ItemKind::Stmt(stmt) => {
-                    let (value, defined) = self.evaluate(*item)?;
-                    outcomes.push(match (&stmt.kind, defined.is_empty(), &value) {
-                        (StmtKind::Expr(_), _, Value::Unit) => Outcome::Nothing,
-                        (StmtKind::Expr(_), ..) => {
-                            let ty = self.checker.statement(*item).ok().and_then(|t| t.result);
-                            Outcome::Value(value, ty.map_or_else(String::new, |ty| ty.to_string()))
-                        }
-                        (_, false, _) => Outcome::Defined(
-                            defined.iter().map(|(name, ty)| (name.to_string(), ty.to_string())).collect(),
-                        ),
-                        _ => Outcome::Nothing,
-                    });
-                }
-                ItemKind::Fn(decl) => {
-                    let name = decl.name.name.to_string();
-                    let ty = self.checker.type_of_item(&name).unwrap_or_default();
-                    outcomes.push(Outcome::Defined(vec![(name, ty)]));
-                }
-                ItemKind::Dist(decl) => {
-                    let name = decl.name.name.to_string();
-                    let ty = self.checker.type_of_item(&name).unwrap_or_default();
-                    outcomes.push(Outcome::Defined(vec![(name, ty)]));
-                }
-                ItemKind::Data { name, .. } => {
-                    let ty = self.checker.data_type(*item);
-                    outcomes.push(Outcome::Defined(vec![(name.name.to_string(), ty.to_string())]));
-                }
-                _ => outcomes.push(Outcome::Nothing),
-            }
-        }
-        Ok(outcomes)
-    }
-
-    /// The type of an expression, or of a name with all its meanings.
-    pub fn type_of(&mut self, text: &str) -> Result<String, Failure> {
-        let word = text.trim();
-        if !word.is_empty()
-            && word.chars().all(|c| c.is_alphanumeric() || c == '_')
-            && let Some(ty) = self.checker.type_of_item(word)
-        {
-            return Ok(ty);
-        }
-        let file = self.checker.sources.add("<type>", text);
-        let (expr, found) = parser::parse_expression(&mut self.checker.ast, file, text);
-        let Some(expr) = expr else { return Err(Failure::Diagnostics(found)) };
-        Ok(self.checker.expression_type(expr)?)
-    }
-
-    /// The documentation of a name: signature and text, for the session's own items, the library's, primitives and methods.
-    pub fn help(&mut self, name: &str) -> Vec<(String, String)> {
-        let mut found = Vec::new();
-        let signature = self.checker.type_of_item(name);
-        let wanted = intern(name);
-        let docs: Vec<Option<crate::syntax::ast::Doc>> = self
-            .checker
-            .ast
-            .items
-            .iter()
-            .filter(|item| item_name(&item.kind) == Some(wanted))
-            .map(|item| item.doc.clone())
-            .collect();
-        for doc in docs.into_iter().flatten() {
-            let mut text = doc.text;
-            for (example, _) in &doc.examples {
-                text.push_str(&format!("\nexample: {example}"));
-            }
-            found.push((String::new(), text));
-        }
-        if let (Some((head, _)), Some(signature)) = (found.first_mut(), signature) {
-            *head = format!("{name}: {signature}");
-        }
-        found.extend(library::documentation(name));
-        found
-    }
-
-    /// All names that may be completed.
-    pub fn names(&self) -> Vec<String> {
-        let mut names: Vec<String> = library::Standard.names().into_iter().map(String::from).collect();
-        names.extend(self.checker.ast.items.iter().filter_map(|i| item_name(&i.kind)).map(|n| n.to_string()));
-        names.sort();
-        names.dedup();
-        names
-    }
-
     /// The text of a place's file, for faces that show it.
     pub fn sources(&self) -> &SourceMap {
         &self.checker.sources
-    }
-}
-
-fn item_name(kind: &ItemKind) -> Option<Name> {
-    match kind {
-        ItemKind::Data { name, .. } => Some(name.name),
-        ItemKind::Fn(decl) => Some(decl.name.name),
-        ItemKind::Dist(decl) => Some(decl.name.name),
-        ItemKind::Variant { name, .. } | ItemKind::Alias { name, .. } => Some(name.name),
-        _ => None,
     }
 }
 

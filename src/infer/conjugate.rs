@@ -21,7 +21,7 @@ pub(super) const ROWS: &[Row] = &[Row {
     signature: "fn conjugate(model: () ~> a, draws: Int = 4000) ~> Posterior<a>",
     doc: "The exact posterior of a model whose priors are conjugate: independent draws and the exact evidence. The posterior must be composed \
           of normal, beta, gamma and Dirichlet variables, or normal ones scaled by a gamma variable. Diaconis and Ylvisaker 1979.\n\
-          example: abs(log_evidence(conjugate(() => { let p = sample(Beta(1, 1))\n observe 1 ~ Bernoulli(p)\n p })) + log(2)) < 1e-12",
+          example: abs(log_evidence(conjugate(() => { p ~ Beta(1, 1); observe 1 ~ Bernoulli(p); p })) + log(2)) < 1e-12",
     contract: Contract::Preserves,
 }];
 

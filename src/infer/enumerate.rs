@@ -28,7 +28,7 @@ pub(super) const ROWS: &[Row] = &[
     },
     Row {
         signature: "fn sampler_for(model: () ~> a) -> String",
-        doc: "The name of the sampling method that suits a model.\nexample: sampler_for(() => factor(Normal(0, 1) |> sample)) == \"nuts\"",
+        doc: "The name of the sampling method that suits a model.\nexample: sampler_for(() => { x ~ Normal(0, 1); factor(sin(x)) }) == \"nuts\"",
         contract: Contract::None,
     },
     Row {

@@ -15,7 +15,7 @@ const CALLED_ONCE: usize = 200;
 /// Functions that are given a function known at the call are inlined up to this size.
 const HIGHER_ORDER: usize = 60;
 /// Functions of the library that array code knows by their names, and has something better for than their bodies.
-const KEPT: &[&str] = &["ode", "ode_stiff", "log_poisson_term"];
+const KEPT: &[&str] = &["ode_explicit", "ode_implicit", "log_poisson_term"];
 /// No function gains more statements than this.
 const BUDGET: usize = 2000;
 /// A function gains at most this many statements from its calls of itself.

@@ -147,7 +147,7 @@ fn flow(applied: &Applied, kernel: &Kernel, way: Way, budget: &Budget) -> Result
     if walkers.is_empty() {
         return Err(Fault::error("no run of the model has positive probability"));
     }
-    if walkers.len() * walkers.len() > budget.results * 10 {
+    if walkers.len() * walkers.len() > budget.moves {
         return Err(Fault::limit(format!("{} different runs: too many to move each", walkers.len())));
     }
     let total: f64 = target.iter().sum();
@@ -176,7 +176,7 @@ fn flow(applied: &Applied, kernel: &Kernel, way: Way, budget: &Budget) -> Result
     let mut moves = Vec::with_capacity(walkers.len());
     for walker in &walkers {
         let mut row: HashMap<usize, f64> = HashMap::new();
-        for (probability, to) in exact::moves_as(&learnt, walker, &functions, budget.results * 10)? {
+        for (probability, to) in exact::moves_as(&learnt, walker, &functions, budget.moves)? {
             let Some(k) = places.get(&key(&to)).copied() else {
                 wrong.get_or_insert_with(|| {
                     format!("a move leads from {} to {}, a run that the model does not have", shown(walker), shown(&to))

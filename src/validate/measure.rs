@@ -26,11 +26,13 @@ pub struct Budget {
     pub paths: u64,
     /// Outcomes of one step of a method, such as advancing all particles.
     pub results: usize,
+    /// Outcomes of one move of a kernel.
+    pub moves: usize,
 }
 
 impl Default for Budget {
     fn default() -> Budget {
-        Budget { runs: 20_000, states: 50_000, paths: 200_000, results: 20_000 }
+        Budget { runs: 20_000, states: 50_000, paths: 200_000, results: 20_000, moves: 200_000 }
     }
 }
 

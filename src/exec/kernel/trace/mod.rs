@@ -272,8 +272,8 @@ impl Tracer<'_> {
         let Some(function) = program.funcs.get(func.0 as usize) else {
             return self.fatal("a function that does not exist is called");
         };
-        if !function.user && matches!(function.name.as_str(), "ode" | "ode_stiff") {
-            return self.ode(&args, function.name.as_str() == "ode_stiff");
+        if !function.user && matches!(function.name.as_str(), "ode_explicit" | "ode_implicit") {
+            return self.ode(&args, function.name.as_str() == "ode_implicit");
         }
         if !function.user
             && function.name.as_str() == "log_poisson_term"

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 impl Tracer<'_> {
-    /// `ode` and `ode_stiff`: the rate, first states, first time, times, tolerances.
+    /// `ode_explicit` and `ode_implicit`: the rate, first states, first time, times, tolerances.
     pub(super) fn ode(&mut self, args: &[Abs], stiff: bool) -> Result<Abs> {
         let [rate, y0, t0, ts, rtol, atol] = args else {
             return self.fatal("an equation with arguments that array code does not know");
@@ -44,12 +44,12 @@ impl Tracer<'_> {
         for item in &items {
             rates.push(self.num(item)?);
         }
-        let level = self.level;
-        let free = |axes: &[Axis]| -> Axes { axes.iter().copied().filter(|a| a.level < level).collect() };
+        // All other axes of what is a number, or an array along one axis, are those of loops around and of choices that are summed out.
         let graph = &self.values.graph;
-        let mut lanes = Axes::new();
-        for id in rates.iter().chain([&y0, &ts, &t0]) {
-            lanes = axis::union(&lanes, &free(graph.axes(*id)));
+        let mut lanes = axis::union(&axis::minus(graph.axes(y0), &[state]), graph.axes(t0));
+        lanes = axis::union(&lanes, &axis::minus(graph.axes(ts), &[time]));
+        for id in &rates {
+            lanes = axis::union(&lanes, graph.axes(*id));
         }
         let mut body = Body::new(n);
         let copied = rates.iter().map(|id| body.copy(graph, *id, &slots, &lanes, 0)).collect();
@@ -63,8 +63,7 @@ impl Tracer<'_> {
         let ode = Ode { time, state, parts, leaves: leaves.iter().map(own).collect(), code: Arc::new(code) };
         let mut ids = vec![y0, t0, ts];
         ids.extend(&leaves);
-        let found = ids.iter().fold(Axes::new(), |all, id| axis::union(&all, &free(graph.axes(*id))));
-        let axes = axis::union(&axis::union(&found, &[time]), &[state]);
+        let axes = axis::union(&axis::union(&lanes, &[time]), &[state]);
         if ids.iter().all(|id| graph.is_constant(*id)) {
             let known: Option<Vec<(Axes, Vec<f64>)>> = ids
                 .iter()
