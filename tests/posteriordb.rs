@@ -108,7 +108,6 @@ const QUICK: &[&str] = &[
     "earnings-logearn_interaction_z",
     "eight_schools-eight_schools_noncentered",
     "gp_pois_regr-gp_regr",
-    "hudson_lynx_hare-lotka_volterra",
     "kidiq-kidscore_momiq",
     "kidiq_with_mom_work-kidscore_mom_work",
     "mesquite-logmesquite",

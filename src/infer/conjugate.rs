@@ -370,7 +370,8 @@ pub fn conjugate<D: Density>(
         let ratio = height - log_q;
         let first = *evidence.get_or_insert(ratio);
         // What rounding can do to a sum of terms of this size.
-        if !((ratio - first).abs() <= 1e-6 * (1.0 + height.abs())) {
+        let gap = (ratio - first).abs();
+        if gap.is_nan() || gap > 1e-6 * (1.0 + height.abs()) {
             return Err(Fault::internal(format!(
                 "the density is not that of the conjugate family: log ratios {first} and {ratio}"
             )));

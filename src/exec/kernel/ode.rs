@@ -305,7 +305,7 @@ impl Solver {
         let mut failed = false;
         let order = if stiff { -0.25 } else { -0.2 };
         for (at, goal) in ts.iter().enumerate() {
-            failed |= !(*goal >= t);
+            failed |= *goal < t || goal.is_nan();
             let mut steps = 0;
             while !failed && t < *goal {
                 let clipped = t + 1.01 * h >= *goal;
@@ -328,7 +328,7 @@ impl Solver {
                     }
                     h = if clipped { h.max(growth * step) } else { growth * step };
                 } else {
-                    h = growth.min(1.0).max(0.1) * step;
+                    h = growth.clamp(0.1, 1.0) * step;
                 }
                 failed |= t < *goal && (steps >= MOST_STEPS || h.abs() <= 1e-15 * t.abs().max(1e-6));
             }
@@ -365,9 +365,9 @@ impl Solver {
         let n = self.code.states;
         let mut place = std::mem::take(&mut self.next);
         for (stage, weights) in A.iter().enumerate().skip(1) {
-            for i in 0..n {
+            for (i, to) in place.iter_mut().enumerate() {
                 let sum: f64 = weights.iter().enumerate().map(|(k, a)| a * self.stages[k][i]).sum();
-                place[i] = self.y[i] + step * sum;
+                *to = self.y[i] + step * sum;
             }
             self.places[stage].copy_from_slice(&place);
             self.rate(t + C[stage] * step, &place, stage);
