@@ -23,7 +23,7 @@ use rayon::prelude::*;
 
 pub(super) const ROWS: &[Row] = &[
     Row {
-        signature: "fn nuts(model: () ~> a, draws: Int = 1000, warmup: Int = -1, chains: Int = 4, target: Real = 0.85, max_depth: Int = 10, metric: String = \"diagonal\") ~> Posterior<a>",
+        signature: "fn nuts(model: () ~> a, draws: Int = 1000, warmup: Int = -1, chains: Int = 4, target: Real = 0.9, max_depth: Int = 10, metric: String = \"diagonal\") ~> Posterior<a>",
         doc: "The No-U-Turn sampler: Hamiltonian trajectories of a length that adapts to the posterior. For models whose choices are \
               continuous, or finite and summed out. The step size aims at the acceptance rate `target`; a `metric` is `diagonal`, `low_rank` or `dense`. \
               Hoffman and Gelman 2014; Betancourt 2017.\n\
