@@ -213,6 +213,7 @@ fn wrong_data_are_explained() {
     ];
     insta::assert_snapshot!(all.join("\n"), @r#"
 error: expected a value for data `n: Int`, found none
+  --> sum.borel:1:6
   = help: give it by --data FILE or --set n=VALUE
 
 error: the file ends in the middle of xs[1]
@@ -220,6 +221,7 @@ error: the file ends in the middle of xs[1]
   = help: was it written or copied completely?
 
 error: expected a value for data `n: Int`, found none
+  --> sum.borel:1:6
   = help: did you mean `N`?
   = help: the data have `N`
 

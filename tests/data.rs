@@ -16,7 +16,7 @@ fn array(element: DataType) -> DataType {
 }
 
 fn declared(name: &str, data_type: DataType) -> Declared {
-    Declared { name: intern(name), data_type, required: true }
+    Declared { name: intern(name), data_type, required: true, place: None }
 }
 
 fn from_json(text: &str) -> Vec<Entry> {

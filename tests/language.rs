@@ -248,3 +248,49 @@ print(sum_of(pair(3)), norm(point(2)), nested([(1, {k: 2})]), either(true, 2), e
 ";
     assert_eq!(printed(text, &[]), "5.5 3.0 [(1.0, {k: 2.0})] (2.0, 0.5) (0.25, 2.0)\n");
 }
+
+#[test]
+fn an_exact_posterior_is_computed_once_for_the_same_function() {
+    // A posterior is equal to itself alone: the same function, holding the same values, gives the same one.
+    let text = "\
+fn throws(p: Real) = enumerate(() => { let a = flip(p)\n let b = flip(p)\n condition(a || b)\n return a })
+print(throws(0.5) == throws(0.5), throws(0.5) == throws(0.25))
+print(prob(throws(0.5), a => a), prob(throws(0.25), a => a))
+var p = 0.5
+let first = prob(throws(p), a => a)
+p = 0.25
+print(first, prob(throws(p), a => a))
+";
+    let (half, quarter) = ("0.6666666666666666", "0.5714285714285714");
+    assert_eq!(printed(text, &[]), format!("true false\n{half} {quarter}\n{half} {quarter}\n"));
+}
+
+#[test]
+fn a_model_that_leaves_a_domain_in_every_run_is_wrong() {
+    let methods = ["infer", "enumerate", "importance", "rejection", "smc", "mh", "gibbs", "tempered", "pimh"];
+    for method in methods {
+        let world = Arc::new(MemoryWorld::default());
+        let mut session = Session::new(world, Options::default());
+        let text = "model m {\n  x ~ Bernoulli(0.5)\n  y ~ Bernoulli(1.5 + x)\n  return y\n}\n";
+        let file = session.load_text("m.borel", text).unwrap();
+        session.bind_data(&[]).unwrap();
+        let failure = session.infer(&file, None, Some(method), &[], false).unwrap_err();
+        let shown = session.render_failure(&failure, false);
+        assert!(shown.contains("the parameter `theta` of Bernoulli must lie between 0 and 1"), "{method}: {shown}");
+        assert!(shown.contains("m.borel:3:17"), "{method}: {shown}");
+        assert!(shown.contains("every run of the model ends here"), "{method}: {shown}");
+    }
+}
+
+#[test]
+fn where_a_parameter_leaves_its_domain_now_and_then_the_place_is_told() {
+    let world = Arc::new(MemoryWorld::default());
+    let mut session = Session::new(world, Options::default());
+    let text = "model m {\n  x ~ Normal(0, 1)\n  y ~ Normal(0, x)\n  return y\n}\n";
+    let file = session.load_text("m.borel", text).unwrap();
+    session.bind_data(&[]).unwrap();
+    let inferred = session.infer(&file, None, Some("importance"), &[("draws", "200")], false).unwrap();
+    let said: Vec<String> = inferred.posterior.warnings.iter().map(|warning| warning.text()).collect();
+    let domain = said.iter().find(|text| text.contains("outside its domain")).unwrap();
+    assert!(domain.ends_with(", at m.borel:3:17"), "{domain}");
+}

@@ -52,6 +52,8 @@ pub struct Declared {
     pub data_type: DataType,
     /// It has no default.
     pub required: bool,
+    /// Where the program declares it.
+    pub place: Option<Place>,
 }
 
 /// Data that fit their declarations.
@@ -78,12 +80,9 @@ pub fn bind_all(declared: &[Declared], data: &[Entry]) -> Result<Bound, Vec<Data
                 Err(error) => errors.push(error),
             },
             None if wanted.required => {
-                errors.push(missing(
-                    &format!("data `{}: {}`", wanted.name, wanted.data_type),
-                    wanted.name.as_str(),
-                    data,
-                    unasked,
-                ));
+                let what = format!("data `{}: {}`", wanted.name, wanted.data_type);
+                let error = missing(&what, wanted.name.as_str(), data, unasked);
+                errors.push(DataError { place: wanted.place.clone(), ..error });
             }
             None => {}
         }

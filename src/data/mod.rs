@@ -77,7 +77,7 @@ impl fmt::Display for Place {
 pub struct DataError {
     /// "expected X, found Y at y\[4\]".
     pub message: String,
-    /// The place in the data; none when the data lack something.
+    /// The place in the data, or in the program where the data lack what it declares.
     pub place: Option<Place>,
     /// Advice, best as text that can be pasted.
     pub hints: Vec<String>,

@@ -9,10 +9,15 @@ impl Session {
     /// A fault as a diagnostic. Where a parameter lies outside its domain and the place has one call that gives it,
     /// the place is that argument.
     pub fn fault_diagnostic(&self, fault: &Fault) -> Diagnostic {
-        let argument = fault.parameter().and_then(|(name, parameter)| self.argument(fault.span, name, parameter));
-        let mut diagnostic = Diagnostic::error(argument.unwrap_or(fault.span), fault.message.clone());
+        let mut diagnostic = Diagnostic::error(self.fault_span(fault), fault.message.clone());
         diagnostic.hints.clone_from(&fault.hints);
         diagnostic
+    }
+
+    /// The smallest place that is to blame.
+    pub(super) fn fault_span(&self, fault: &Fault) -> Span {
+        let argument = fault.parameter().and_then(|(name, parameter)| self.argument(fault.span, name, parameter));
+        argument.unwrap_or(fault.span)
     }
 
     /// The argument for a parameter in the only call of a distribution inside a place.

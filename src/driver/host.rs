@@ -1,5 +1,6 @@
 //! Joins the functions that `infer/` declares to their code: what a program calls of the host is run here.
 
+use super::memo::Memo;
 use super::{gradients, plan, populations};
 use crate::exec::machine::{Code, Limits};
 use crate::exec::view::branching::BranchingView;
@@ -31,6 +32,7 @@ pub struct DriverHost {
     pub partial: AtomicBool,
     /// Where chains are noted, while somebody wants to know them.
     pub(super) chains: Mutex<Option<Vec<ChainSeen>>>,
+    exact: Memo,
     itself: Weak<DriverHost>,
 }
 
@@ -53,6 +55,7 @@ impl DriverHost {
             all: AtomicBool::new(false),
             partial: AtomicBool::new(false),
             chains: Mutex::new(None),
+            exact: Memo::default(),
             itself: Weak::clone(itself),
         })
     }
@@ -73,6 +76,18 @@ impl DriverHost {
         self.partly(host(posterior))
     }
 
+    /// What the exact methods give: functions of their arguments, which draw nothing.
+    fn exact_result(&self, code: &Arc<Code>, name: Name, args: Vec<Value>) -> Result<Value, Fault> {
+        let mut args = Args { name, values: args.into_iter() };
+        let model = self.model(code, args.value())?;
+        if name.as_str() == "exactly" {
+            return exactly(&model, args.count()?);
+        }
+        let options =
+            enumerate::Options { tolerance: args.real()?, states: args.count()?, ..enumerate::Options::default() };
+        Ok(host(enumerated(&model, options)?))
+    }
+
     fn partly(&self, value: Value) -> Result<Value, Fault> {
         if !self.partial.load(Ordering::Relaxed) {
             interrupt::stop_if_interrupted()?;
@@ -84,22 +99,13 @@ impl DriverHost {
 impl Host for DriverHost {
     fn call(&self, code: &Arc<Code>, name: Name, args: Vec<Value>, random: &mut dyn Random) -> Result<Value, Fault> {
         let all = self.keeps_all();
+        if matches!(name.as_str(), "enumerate" | "exactly") {
+            let given = args.clone();
+            return self.exact.get(code, name, &given, || self.exact_result(code, name, args));
+        }
         let mut args = Args { name, values: args.into_iter() };
         let args = &mut args;
         match name.as_str() {
-            "enumerate" => {
-                let model = self.model(code, args.value())?;
-                let options = enumerate::Options {
-                    tolerance: args.real()?,
-                    states: args.count()?,
-                    ..enumerate::Options::default()
-                };
-                Ok(host(enumerated(&model, options)?))
-            }
-            "exactly" => {
-                let model = self.model(code, args.value())?;
-                exactly(&model, args.count()?)
-            }
             "sampler_for" => {
                 let plan = plan::full(&self.model(code, args.value())?);
                 Ok(Value::string(plan.sampler()))
@@ -185,7 +191,7 @@ pub(super) fn recording(model: Model, all: bool) -> Model {
 
 fn enumerated(model: &Model, options: enumerate::Options) -> Result<Posterior, Fault> {
     let model = recording(model.clone(), false);
-    Ok(enumerate::measure(&mut BranchingView::new(model), options)?.posterior(""))
+    enumerate::measure(&mut BranchingView::new(model), options)?.posterior("")
 }
 
 /// The exact posterior of a model and an empty text; or an empty posterior and why the exact one is out of reach.
@@ -198,7 +204,7 @@ fn exactly(model: &Model, states: usize) -> Result<Value, Fault> {
     };
     match result {
         Ok(posterior) => Ok(Value::tuple(vec![host(posterior), Value::string("")])),
-        Err(fault) if fault.kind == FaultKind::Interrupted => Err(fault),
+        Err(fault) if matches!(fault.kind, FaultKind::Interrupted | FaultKind::Domain) => Err(fault),
         Err(fault) => Ok(Value::tuple(vec![host(Posterior::default()), Value::string(&fault.message)])),
     }
 }

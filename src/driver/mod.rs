@@ -12,6 +12,7 @@ pub mod host;
 mod interactive;
 mod kernels;
 pub mod library;
+mod memo;
 pub mod methods;
 pub mod plan;
 mod populations;
@@ -27,12 +28,13 @@ use crate::exec::machine::{Code, Event, Limits, Machine};
 use crate::exec::view::{Host, Model, Start};
 use crate::lower::{Entry, Lowerer};
 use crate::model::Production;
-use crate::posterior::Posterior;
+use crate::posterior::{Posterior, Warning};
 use crate::source::world::Stream;
 use crate::source::{Diagnostic, Name, Severity, SourceMap, Span, World};
 use crate::syntax::ast::{Ast, FnKind, ItemId, ItemKind, Module, StmtKind};
 use crate::syntax::parser;
 use crate::types::{Checker, FileScope, Library};
+use crate::value::fault::FaultKind;
 use crate::value::{Fault, Generator, Value};
 use host::DriverHost;
 use std::collections::HashMap;
@@ -291,7 +293,9 @@ impl Session {
                         .hint("data are numbers, booleans, strings, arrays, matrices, tuples and records"),
                 ]));
             };
-            declared.push(bind::Declared { name: name.name, data_type, required: default.is_none() });
+            let place = self.checker.sources.position(name.span);
+            let place = place.map(|(file, line, column)| data::Place { file: file.into(), line, column });
+            declared.push(bind::Declared { name: name.name, data_type, required: default.is_none(), place });
         }
         let bound = bind::bind_all(&declared, entries).map_err(Failure::Data)?;
         self.bind_globals(items, &bound)?;
@@ -569,7 +573,7 @@ impl Session {
         self.host.partial.store(true, Ordering::Relaxed);
         let start = self.world.now();
         let before = self.compile_seconds;
-        let value = self.expression_value(&call);
+        let value = self.expression_value(&call).map_err(|failure| self.outside_domain(&info, failure));
         self.host.all.store(false, Ordering::Relaxed);
         self.host.partial.store(false, Ordering::Relaxed);
         let passed = self.world.now() - start - (self.compile_seconds - before);
@@ -580,6 +584,11 @@ impl Session {
             return Err(Fault::internal("a method gives a posterior").into());
         };
         let mut posterior = posterior.clone();
+        for warning in &mut posterior.warnings {
+            if let Warning::DomainFaults { example, place, .. } = warning {
+                *place = self.checker.sources.place(self.fault_span(example));
+            }
+        }
         posterior.model.clone_from(&info.name);
         posterior.seed = self.options.seed;
         posterior.seconds.compile = self.compile_seconds;
@@ -589,6 +598,20 @@ impl Session {
         posterior.seconds.sampling = passed - posterior.seconds.warmup;
         let (method, reason) = (posterior.method.clone(), posterior.reason.clone());
         Ok(Inferred { model: info.name, method, posterior: Arc::new(posterior), reason })
+    }
+
+    /// Why a method failed on a model: where a parameter of the model is outside its domain in every run, that is why, and the
+    /// fault names its place.
+    fn outside_domain(&mut self, model: &ModelInfo, failure: Failure) -> Failure {
+        let Failure::Fault(fault) = &failure else { return failure };
+        if fault.kind != FaultKind::Error {
+            return failure;
+        }
+        let runs = method_call("importance", model, &[("draws", "20")]).and_then(|call| self.expression_value(&call));
+        match runs {
+            Err(Failure::Fault(fault)) if fault.kind == FaultKind::Domain => Failure::Fault(fault),
+            _ => failure,
+        }
     }
 
     /// Runs the tests of a file, and the examples in its documentation.

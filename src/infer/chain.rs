@@ -62,7 +62,7 @@ struct Ran {
     steps: u64,
     domain_faults: u64,
     divergences: u64,
-    example: Option<String>,
+    example: Option<Box<Fault>>,
     moved: bool,
     /// Few choices and no method within: what the kernel reaches can be looked at.
     small: bool,
@@ -232,9 +232,10 @@ pub fn chain<T: Traced + Send + Sync + 'static>(
     // Parameters outside their domain are part of exploring with bounded steps: counted, worth a word only when frequent.
     if faults.0 > 0 {
         posterior.info.push(("domain_faults".into(), Info::Count(faults.0)));
-        if faults.0 * 10 > steps {
-            let example = faults.1.unwrap_or_default();
-            warnings.push(Warning::DomainFaults { count: faults.0, example });
+        if let Some(example) = faults.1
+            && faults.0 * 10 > steps
+        {
+            warnings.push(Warning::DomainFaults { count: faults.0, example, place: None });
         }
     }
     if small

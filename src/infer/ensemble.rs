@@ -68,7 +68,7 @@ pub struct Ensemble<T: Traced> {
     roots: Vec<u32>,
     course: Course,
     domain_faults: u64,
-    example: Option<String>,
+    example: Option<Box<Fault>>,
 }
 
 impl<T: Traced> Clone for Ensemble<T> {
@@ -125,7 +125,7 @@ pub fn ensemble<T: Traced + Send + 'static>(
             Err(Dead::Zero(_)) => None,
             Err(Dead::Domain(fault)) => {
                 domain_faults += 1;
-                example.get_or_insert(fault.message);
+                example.get_or_insert(fault);
                 None
             }
         })
@@ -252,7 +252,7 @@ impl<T: Traced + Send + 'static> Ensemble<T> {
         if roots.is_empty() {
             posterior.warnings.push(Warning::AllDead { place: None });
         }
-        note_domain_faults(&mut posterior, self.domain_faults, self.example.clone());
+        note_domain_faults(&mut posterior, self.domain_faults, self.size(), self.example.clone())?;
         Ok(posterior)
     }
 

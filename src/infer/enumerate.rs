@@ -3,6 +3,7 @@
 //! Paths advance in step, one choice at a time. States with the same future are one state with the sum of their weights, which turns a
 //! loop over finite states into the forward recursion without the program saying so.
 
+use super::importance::note_domain_faults;
 use super::{Contract, Row};
 use crate::model::{Branch, Branching, Dead};
 use crate::posterior::{Info, Posterior, log_sum_exp};
@@ -66,7 +67,9 @@ pub struct Measure {
     /// Paths that ended because a parameter lay outside its domain.
     pub domain_faults: u64,
     /// One of those.
-    pub example_fault: Option<Fault>,
+    pub example: Option<Box<Fault>>,
+    /// Paths that ended because a weight was zero.
+    pub refused: u64,
 }
 
 /// A state with its weight, and the values that its choice may take.
@@ -186,21 +189,26 @@ fn same_outcomes(a: &[(Value, f64)], b: &[(Value, f64)]) -> bool {
 
 impl Measure {
     fn note(&mut self, dead: Dead) {
-        if let Dead::Domain(fault) = dead {
-            self.domain_faults += 1;
-            self.example_fault.get_or_insert(*fault);
+        match dead {
+            Dead::Domain(fault) => {
+                self.domain_faults += 1;
+                self.example.get_or_insert(fault);
+            }
+            Dead::Zero(_) => self.refused += 1,
         }
     }
 
     /// The measure, normalised, as a posterior.
-    pub fn posterior(self, model: &str) -> Posterior {
+    ///
+    /// # Errors
+    /// Where a parameter lay outside its domain on every path.
+    pub fn posterior(self, model: &str) -> Result<Posterior, Fault> {
         let mut posterior = Posterior::exact(model, "enumerate", self.masses);
         posterior.remainder = Some(self.remainder);
         posterior.info.push(("paths".into(), Info::Count(self.paths)));
-        if self.domain_faults > 0 {
-            posterior.info.push(("domain_faults".into(), Info::Count(self.domain_faults)));
-        }
-        posterior
+        let ended = (self.domain_faults + self.refused) as usize;
+        note_domain_faults(&mut posterior, self.domain_faults, ended, self.example)?;
+        Ok(posterior)
     }
 }
 

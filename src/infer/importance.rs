@@ -35,7 +35,7 @@ pub(super) struct Runs {
     /// Runs of weight zero, by the site that refused them.
     pub refused: std::collections::BTreeMap<u32, u64>,
     pub domain_faults: u64,
-    pub example: Option<String>,
+    pub example: Option<Box<Fault>>,
 }
 
 impl Runs {
@@ -63,7 +63,7 @@ impl Runs {
             Err(Dead::Zero(site)) => *self.refused.entry(site).or_default() += 1,
             Err(Dead::Domain(fault)) => {
                 self.domain_faults += 1;
-                self.example.get_or_insert_with(|| fault.message.clone());
+                self.example.get_or_insert(fault);
             }
         }
         false
@@ -160,7 +160,7 @@ pub fn importance<F: Forward>(
     if runs.tried < draws {
         posterior.warnings.push(Warning::Interrupted { drawn: runs.tried, asked: draws });
     }
-    note_domain_faults(&mut posterior, runs.domain_faults, runs.example);
+    note_domain_faults(&mut posterior, runs.domain_faults, runs.tried, runs.example)?;
     let refused: u64 = runs.refused.values().sum();
     if refused > 0 {
         posterior.info.push(("zero_weight_runs".into(), Info::Count(refused)));
@@ -176,10 +176,21 @@ pub(super) fn note_interrupt(posterior: &mut Posterior, asked: usize) {
     }
 }
 
-/// Counts runs that ended outside a parameter's domain.
-pub(super) fn note_domain_faults(posterior: &mut Posterior, count: u64, example: Option<String>) {
-    if count > 0 {
-        posterior.info.push(("domain_faults".into(), Info::Count(count)));
-        posterior.warnings.push(Warning::DomainFaults { count, example: example.unwrap_or_default() });
+/// Counts runs that ended outside a parameter's domain, of those that were tried.
+///
+/// # Errors
+/// Where all did: then the program is wrong, not its data.
+pub(super) fn note_domain_faults(
+    posterior: &mut Posterior,
+    count: u64,
+    tried: usize,
+    example: Option<Box<Fault>>,
+) -> Result<(), Fault> {
+    let Some(example) = example.filter(|_| count > 0) else { return Ok(()) };
+    if count as usize >= tried && posterior.is_empty() {
+        return Err(example.hint("every run of the model ends here"));
     }
+    posterior.info.push(("domain_faults".into(), Info::Count(count)));
+    posterior.warnings.push(Warning::DomainFaults { count, example, place: None });
+    Ok(())
 }

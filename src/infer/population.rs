@@ -125,7 +125,7 @@ struct History {
     /// The site that refused a run in the last step in which one was refused.
     refused_at: Option<u32>,
     domain_faults: u64,
-    example: Option<String>,
+    example: Option<Box<Fault>>,
     /// The tries of an alive filter.
     tried: u64,
 }
@@ -135,7 +135,7 @@ impl History {
         match dead {
             Dead::Domain(fault) => {
                 self.domain_faults += 1;
-                self.example.get_or_insert(fault.message);
+                self.example.get_or_insert(fault);
             }
             Dead::Zero(site) => self.refused_at = Some(site),
         }
@@ -518,7 +518,7 @@ impl<S: Stepped> Population<S> {
             let place = self.history.refused_at.map(|site| self.view.site_name(site));
             posterior.warnings.push(Warning::AllDead { place: place.filter(|place| !place.is_empty()) });
         }
-        note_domain_faults(&mut posterior, self.history.domain_faults, self.history.example.clone());
+        note_domain_faults(&mut posterior, self.history.domain_faults, self.size(), self.history.example.clone())?;
         Ok(posterior)
     }
 }

@@ -70,6 +70,6 @@ pub fn rejection<F: Forward>(
     }
     note_interrupt(&mut posterior, draws);
     posterior.info.push(("tries".into(), Info::Count(tried)));
-    note_domain_faults(&mut posterior, runs.domain_faults, runs.example);
+    note_domain_faults(&mut posterior, runs.domain_faults, runs.tried, runs.example)?;
     Ok(posterior)
 }

@@ -120,17 +120,20 @@ pub fn start<T: Traced + Send + 'static>(
             Err(Dead::Zero(site)) => *refused.entry(site).or_default() += 1,
             Err(Dead::Domain(fault)) => {
                 domain_faults += 1;
-                example.get_or_insert(fault.message);
+                example.get_or_insert(fault);
             }
         }
     }
     let tries = refused.values().sum::<usize>() + domain_faults;
+    if let Some(fault) = example.take_if(|_| domain_faults == tries) {
+        return Err(fault.hint("every run of the model ends here"));
+    }
     let mut fault = Fault::error(format!("no start of positive probability was found in {tries} tries"));
     if let Some((site, count)) = refused.iter().max_by_key(|(_, count)| **count) {
         fault = fault.hint(format!("`{}` refused {count} of them", view.site_name(*site)));
     }
     if let Some(example) = example {
-        fault = fault.hint(format!("{domain_faults} ended with: {example}"));
+        fault = fault.hint(format!("{domain_faults} ended with: {}", example.message));
     }
     Err(fault.hint("soften hard conditions, or use `smc`, which conditions step by step"))
 }

@@ -1,6 +1,7 @@
 //! What speaks against a result: one variant per warning, in words, with advice.
 
 use super::{Chain, Posterior, Summary, convergence};
+use crate::value::Fault;
 
 /// A reason to doubt a result, or something its reader should know.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,8 +36,9 @@ pub enum Warning {
     ZeroProbability { chain: usize },
     /// Mass that an exact method did not enumerate.
     Remainder { mass: f64 },
-    /// Parameters outside their domain during inference, by message; such runs had weight zero.
-    DomainFaults { count: u64, example: String },
+    /// Parameters outside their domain during inference, with one of the faults and where in the program it was, once that is
+    /// known; such runs had weight zero.
+    DomainFaults { count: u64, example: Box<Fault>, place: Option<String> },
     /// The kernel of a method cannot reach part of the support.
     Unreachable { what: String },
     /// The user interrupted.
@@ -108,10 +110,12 @@ impl Warning {
                 format!("chain {} never left states of probability zero", chain + 1)
             }
             Warning::Remainder { mass } => format!("runs of total probability {mass:.2e} were not enumerated"),
-            Warning::DomainFaults { count, example } => {
+            Warning::DomainFaults { count, example, place } => {
+                let place = place.as_ref().map(|place| format!(", at {place}")).unwrap_or_default();
                 format!(
-                    "{} had a parameter outside its domain and got weight zero: {example}",
-                    plural(*count as usize, "run")
+                    "{} had a parameter outside its domain and got weight zero: {}{place}",
+                    plural(*count as usize, "run"),
+                    example.message
                 )
             }
             Warning::Unreachable { what } => format!("the kernel cannot reach {what}"),

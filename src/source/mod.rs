@@ -74,10 +74,15 @@ impl SourceMap {
 
     /// `file:line:column` of the start of a span, counted from 1; none when the span is of no file.
     pub fn place(&self, span: Span) -> Option<String> {
+        self.position(span).map(|(file, line, column)| format!("{file}:{line}:{column}"))
+    }
+
+    /// File, line and column of the start of a span, counted from 1; none when the span is of no file.
+    pub fn position(&self, span: Span) -> Option<(&str, u32, u32)> {
         let file = self.file(span.file)?;
         let before = file.text.get(..span.start as usize)?;
         let line = before.matches('\n').count() + 1;
         let column = before.rsplit('\n').next().map_or(0, |text| text.chars().count()) + 1;
-        Some(format!("{}:{line}:{column}", file.name))
+        Some((&file.name, line as u32, column as u32))
     }
 }

@@ -99,8 +99,8 @@ pub enum ItemKind {
     Test { name: String, name_span: Span, body: Block },
     /// `let x = e` at the top level, an expression, or any other statement.
     Stmt(Stmt),
-    /// An item that did not parse; its diagnostics were reported.
-    Error,
+    /// An item that did not parse; its diagnostics were reported. With the names that it seems to define.
+    Error(Vec<Name>),
 }
 
 /// `Node(Tree<a>, Tree<a>)` in the declaration of a variant type.

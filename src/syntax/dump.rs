@@ -103,7 +103,7 @@ impl Dumper<'_> {
                 self.put(")");
             }
             ItemKind::Stmt(stmt) => self.stmt(stmt),
-            ItemKind::Error => self.put("(error)"),
+            ItemKind::Error(_) => self.put("(error)"),
         }
     }
 

@@ -9,6 +9,7 @@ mod page;
 
 use super::ast::*;
 use super::layout::{self, Comment};
+use super::parser;
 use crate::source::Span;
 use page::{Mark, Page};
 
@@ -180,7 +181,7 @@ impl<'t> Writer<'t> {
                 self.block(body);
             }
             ItemKind::Stmt(stmt) => self.stmt(stmt),
-            ItemKind::Error => {
+            ItemKind::Error(_) => {
                 for (index, line) in self.source(item.span).lines().enumerate() {
                     if index > 0 {
                         self.page.put(Mark::Hard { blank: false });
@@ -213,7 +214,8 @@ impl<'t> Writer<'t> {
         self.put(" =");
         self.page.put(Mark::Indent);
         // Without its bar a lone constructor would read as an alias.
-        let alone = matches!(constructors, [only] if only.fields.is_empty() || is_domain(only.name.name.as_str()));
+        let alone =
+            matches!(constructors, [only] if only.fields.is_empty() || parser::is_domain_word(only.name.name.as_str()));
         for (index, constructor) in constructors.iter().enumerate() {
             self.page.put(Mark::Line(" "));
             match index {
@@ -695,21 +697,4 @@ fn arrow_text(arrow: Arrow) -> &'static str {
         Arrow::Deterministic => " -> ",
         Arrow::Random => " ~> ",
     }
-}
-
-/// Whether a name followed by arguments reads as a domain in an alias (`domain_word` of the grammar).
-fn is_domain(name: &str) -> bool {
-    matches!(
-        name,
-        "Interval"
-            | "Below"
-            | "Simplex"
-            | "Ordered"
-            | "PositiveOrdered"
-            | "CorrCholesky"
-            | "CovCholesky"
-            | "PosDef"
-            | "Vector"
-            | "Matrix"
-    )
 }

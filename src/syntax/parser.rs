@@ -90,6 +90,11 @@ pub fn parse_expression(ast: &mut Ast, file: FileId, text: &str) -> (Option<Expr
     })
 }
 
+/// Whether a name followed by arguments reads as a domain in the declaration of a type.
+pub fn is_domain_word(name: &str) -> bool {
+    Grammar::parse(Rule::domain_word, name).is_ok_and(|pairs| pairs.as_str() == name)
+}
+
 /// Whether a REPL should read another line before it parses: a bracket is open, or the text ends in an operator,
 /// a comma or a documentation comment. A string cannot go on in the next line, so an open one is not incomplete.
 pub fn is_incomplete(text: &str) -> bool {
@@ -135,7 +140,7 @@ fn parse_chunks(
         diagnostics.extend(problems);
         let span = Span::new(file, chunk.range.start, chunk.range.end);
         let doc = docs.take(chunk.range.start);
-        items.push(ast.add_item(Item { span, doc, kind: ItemKind::Error }));
+        items.push(ast.add_item(Item { span, doc, kind: ItemKind::Error(recover::names(source)) }));
     }
     (items, diagnostics)
 }

@@ -151,6 +151,9 @@ impl Infer<'_> {
     }
 
     fn unknown_type(&mut self, name: Ident) -> Ty {
+        if self.env.is_broken(self.scope, name.name) {
+            return Ty::ERROR;
+        }
         let mut known: Vec<&'static str> = BUILT_IN.to_vec();
         known.extend(super::domain::NAMES.iter().map(|(name, _)| *name));
         known.extend(HOST_TYPES.iter().map(|(name, _)| *name));

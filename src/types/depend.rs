@@ -52,7 +52,7 @@ pub(crate) fn uses(ast: &Ast, item: ItemId) -> Uses {
         ItemKind::Alias { ty, .. } => walk.ty(*ty),
         ItemKind::Test { body, .. } => walk.block(body),
         ItemKind::Stmt(stmt) => walk.stmt(stmt),
-        ItemKind::ImportFile { .. } | ItemKind::ImportModule { .. } | ItemKind::Error => {}
+        ItemKind::ImportFile { .. } | ItemKind::ImportModule { .. } | ItemKind::Error(_) => {}
     }
     walk.uses
 }

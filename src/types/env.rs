@@ -8,7 +8,7 @@ use super::scheme::Scheme;
 use crate::core::Type;
 use crate::source::{Name, Span};
 use crate::syntax::ast::{BindId, ItemId};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// A place where names are looked up.
@@ -45,6 +45,8 @@ pub(crate) enum Entity {
 pub(crate) struct Scope {
     pub names: HashMap<Name, Vec<Entity>>,
     pub types: HashMap<Name, ItemId>,
+    /// Names that items define which could not be read: of them nothing more is said.
+    pub broken: HashSet<Name>,
     pub parent: Option<ScopeId>,
 }
 
@@ -60,7 +62,7 @@ pub(crate) struct Env {
     /// Of `data` declarations and top-level variables.
     pub globals: HashMap<BindId, Type>,
     /// Top-level variables whose definition is wrong.
-    pub failed: std::collections::HashSet<BindId>,
+    pub failed: HashSet<BindId>,
     pub domains: HashMap<Name, Arc<Scheme>>,
     /// Names that may be suggested, from the library.
     pub library_names: Vec<&'static str>,
@@ -75,7 +77,7 @@ impl Env {
             prims: HashMap::new(),
             constructors: HashMap::new(),
             globals: HashMap::new(),
-            failed: std::collections::HashSet::new(),
+            failed: HashSet::new(),
             domains: super::domain::schemes(),
             library_names: Vec::new(),
         }
@@ -112,6 +114,19 @@ impl Env {
             at = scope.parent;
         }
         self.scopes[0].types.get(&name).copied()
+    }
+
+    /// Whether an item that could not be read seems to define a name: its mistake was told, and what follows from it is not.
+    pub fn is_broken(&self, scope: ScopeId, name: Name) -> bool {
+        let mut at = Some(scope);
+        while let Some(id) = at {
+            let scope = &self.scopes[id.0 as usize];
+            if scope.broken.contains(&name) {
+                return true;
+            }
+            at = scope.parent;
+        }
+        false
     }
 
     /// Every name that can be seen from a scope, for suggestions: those of the nearest scope first, the library's last.

@@ -442,7 +442,7 @@ pub struct Trouble {
     pub domain_faults: u64,
     /// Trajectories that left the flow they should follow.
     pub divergences: u64,
-    pub example: Option<String>,
+    pub example: Option<Box<Fault>>,
 }
 
 impl Trouble {
@@ -450,7 +450,7 @@ impl Trouble {
     pub fn note(&mut self, dead: Dead) {
         if let Dead::Domain(fault) = dead {
             self.domain_faults += 1;
-            self.example.get_or_insert(fault.message);
+            self.example.get_or_insert(fault);
         }
     }
 }

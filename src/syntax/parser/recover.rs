@@ -3,7 +3,7 @@
 use pest::Parser as _;
 
 use super::{Grammar, Rule, explain, with_stack};
-use crate::source::{Diagnostic, FileId};
+use crate::source::{Diagnostic, FileId, Name};
 use crate::syntax::layout::{self, Layout, Problem};
 use std::ops::Range;
 
@@ -43,6 +43,41 @@ pub fn further(file: FileId, text: &str, chunk: Range<usize>, told: &[Diagnostic
         };
     }
     found
+}
+
+/// The names that an item which cannot be read seems to define, so that their uses are no mistakes of their own.
+pub fn names(source: &str) -> Vec<Name> {
+    let mut words = words(source);
+    let Some((_, first)) = words.next() else { return Vec::new() };
+    match first {
+        "fn" | "model" | "dist" | "data" | "var" => {
+            words.next().map(|(_, name)| Name::from(name)).into_iter().collect()
+        }
+        // All that a pattern may bind.
+        "let" => {
+            let pattern = source.split('=').next().map_or(0, str::len);
+            words.take_while(|(at, _)| *at < pattern).map(|(_, name)| Name::from(name)).collect()
+        }
+        // The type, and what may be its constructors.
+        "type" => {
+            words.filter(|(_, name)| name.starts_with(char::is_uppercase)).map(|(_, name)| Name::from(name)).collect()
+        }
+        "import" => {
+            words.skip_while(|(_, word)| *word != "as").nth(1).map(|(_, name)| Name::from(name)).into_iter().collect()
+        }
+        drawn => {
+            let rest = source.trim_start().strip_prefix(drawn).unwrap_or("").trim_start();
+            if rest.starts_with('~') { vec![Name::from(drawn)] } else { Vec::new() }
+        }
+    }
+}
+
+/// The words of a text and where they begin.
+fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let part = |c: char| c.is_alphanumeric() || c == '_';
+    text.split(move |c| !part(c))
+        .filter(|word| word.starts_with(|c: char| c.is_alphabetic() || c == '_'))
+        .map(move |word| (word.as_ptr() as usize - text.as_ptr() as usize, word))
 }
 
 struct Search {

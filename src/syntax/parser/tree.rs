@@ -109,7 +109,7 @@ impl Builder<'_> {
 
     fn data_item(&mut self, pair: Tree<'_>) -> ItemKind {
         let mut parts = self.words_dropped(pair);
-        let (Some(name), Some(ty)) = (parts.next(), parts.next()) else { return ItemKind::Error };
+        let (Some(name), Some(ty)) = (parts.next(), parts.next()) else { return ItemKind::Error(Vec::new()) };
         let name = self.binder(&name);
         let ty = self.type_expr(ty);
         let default = parts.next().map(|default| self.expr(default));
@@ -134,7 +134,7 @@ impl Builder<'_> {
                 _ => {}
             }
         }
-        let Some(name) = name else { return ItemKind::Error };
+        let Some(name) = name else { return ItemKind::Error(Vec::new()) };
         if let ([only], false) = (constructors.as_slice(), barred)
             && only.fields.is_empty()
         {
@@ -157,7 +157,7 @@ impl Builder<'_> {
         }
         match (name, ty) {
             (Some(name), Some(ty)) => ItemKind::Alias { name, params, ty },
-            _ => ItemKind::Error,
+            _ => ItemKind::Error(Vec::new()),
         }
     }
 
@@ -170,13 +170,13 @@ impl Builder<'_> {
                 alias: parts.next().map(|alias| self.ident(&alias)),
             },
             Some(name) => ItemKind::ImportModule { name: self.ident(&name) },
-            None => ItemKind::Error,
+            None => ItemKind::Error(Vec::new()),
         }
     }
 
     fn test_item(&mut self, pair: Tree<'_>) -> ItemKind {
         let mut parts = self.words_dropped(pair);
-        let (Some(name), Some(body)) = (parts.next(), parts.next()) else { return ItemKind::Error };
+        let (Some(name), Some(body)) = (parts.next(), parts.next()) else { return ItemKind::Error(Vec::new()) };
         let body = self.block(body);
         ItemKind::Test { name: self.string(&name), name_span: self.span(&name), body }
     }

@@ -88,7 +88,10 @@ impl Checker {
                         _ => {}
                     }
                 }
-                ItemKind::ImportFile { .. } | ItemKind::Test { .. } | ItemKind::Error => {}
+                ItemKind::Error(names) => {
+                    self.env.scopes[scope.0 as usize].broken.extend(names.iter().copied());
+                }
+                ItemKind::ImportFile { .. } | ItemKind::Test { .. } => {}
             }
             let library = scope == ScopeId::LIBRARY;
             if let Some(name) = definition

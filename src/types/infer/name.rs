@@ -176,6 +176,9 @@ impl Infer<'_> {
     }
 
     pub fn unknown_name(&mut self, span: Span, name: Name) {
+        if self.env.is_broken(self.scope, name) {
+            return;
+        }
         let suggestion = self.suggestion(name);
         let diagnostic = error::unknown_name(span, name, suggestion, domain::member(name.as_str()).is_some());
         self.report(diagnostic);

@@ -82,7 +82,9 @@ impl Infer<'_> {
             let constructors: Vec<&'static str> =
                 env.visible(self.scope).into_iter().filter(|text| text.starts_with(char::is_uppercase)).collect();
             let suggestion = suggest::name(name.name.as_str(), &constructors);
-            self.report(error::unknown_constructor(name, suggestion));
+            if !env.is_broken(self.scope, name.name) {
+                self.report(error::unknown_constructor(name, suggestion));
+            }
             for part in fields {
                 self.pattern(*part, Ty::ERROR, kind);
             }
