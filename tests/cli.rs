@@ -537,6 +537,87 @@ error: cannot read none.borel: no such file
 "#);
 }
 
+#[cfg(feature = "repl")]
+#[test]
+fn an_entry_that_fails_leaves_no_trace_in_the_repl() {
+    let folder = Folder::new(&[("needs.borel", "data y: [Real]\nlet total = sum(y)\n"), ("y.json", "{\"y\": [1, 2]}")]);
+    let input = "\
+let e = 3
+let e = nope
+e
+fn e(x) = 1 +* x
+let e = inverse(matrix([[0.0]]))
+e
+let g = nope
+:type g
+data z: [Real]
+import \"needs.borel\" as needs
+1 + 1
+data z: [Real] = [7]
+z
+inverse(e)
+";
+    let (status, out, error) = folder.piped(&["repl"], input);
+    assert_eq!(status, 0);
+    insta::assert_snapshot!(out, @r#"
+e : Int
+3
+3
+2
+z : [Real]
+[7.0] : [Real]
+"#);
+    insta::assert_snapshot!(error, @r#"
+error: unknown name `nope`
+ --> <2>:1:9
+  |
+1 | let e = nope
+  |         ^^^^
+error: expected an expression, found `*`
+ --> <4>:1:14
+  |
+1 | fn e(x) = 1 +* x
+  |              ^ expected an expression
+error: inverse with a singular matrix
+ --> <5>:1:9
+  |
+1 | let e = inverse(matrix([[0.0]]))
+  |         ^^^^^^^^^^^^^^^^^^^^^^^^
+  |
+  = help: some row follows from the others: the equations have no single solution
+error: unknown name `nope`
+ --> <7>:1:9
+  |
+1 | let g = nope
+  |         ^^^^
+error: unknown name `g`
+ --> <type>:1:1
+  |
+1 | g
+  | ^
+error: expected a value for data `z: [Real]`, found none
+  --> <8>:1:6
+  = help: give it by --data FILE or --set z=VALUE
+error: expected a value for data `y: [Real]`, found none
+  --> needs.borel:1:6
+  = help: give it by --data FILE or --set y=VALUE
+error: expected Matrix, found Int
+ --> <13>:1:9
+  |
+1 | inverse(e)
+  |         ^
+  |
+ ::: primitive inverse:1:12
+  |
+1 | fn inverse(m: Matrix) -> Matrix
+  |            --------- parameter `m` of `inverse`
+"#);
+
+    let input = "import \"needs.borel\" as needs\nneeds.total\n";
+    let (_, out, error) = folder.piped(&["repl", "--data", "y.json"], input);
+    assert_eq!((out.as_str(), error.as_str()), ("3.0\n", ""));
+}
+
 #[cfg(unix)]
 #[test]
 fn a_closed_output_ends_quietly() {

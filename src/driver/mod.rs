@@ -37,7 +37,7 @@ use crate::types::{Checker, FileScope, Library};
 use crate::value::fault::FaultKind;
 use crate::value::{Fault, Generator, Value};
 use host::DriverHost;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -136,6 +136,8 @@ pub struct Session {
     importing: Vec<PathBuf>,
     /// The `let`s of imported files that were not evaluated yet, in the order of the imports.
     pending: Vec<ItemId>,
+    /// Items of entries of the REPL that failed.
+    withdrawn: HashSet<ItemId>,
     statements: u64,
     /// The `let`s that were evaluated with several data.
     rebound: HashMap<ItemId, Entry>,
@@ -169,6 +171,7 @@ impl Session {
             imported: HashMap::new(),
             importing: Vec::new(),
             pending: Vec::new(),
+            withdrawn: HashSet::new(),
             statements: 0,
             rebound: HashMap::new(),
             compile_seconds: 0.0,
@@ -276,7 +279,7 @@ impl Session {
         let ast = &self.checker.ast;
         (0..ast.items.len() as u32)
             .map(ItemId)
-            .filter(|id| matches!(ast.item(*id).kind, ItemKind::Data { .. }))
+            .filter(|id| matches!(ast.item(*id).kind, ItemKind::Data { .. }) && !self.withdrawn.contains(id))
             .collect()
     }
 

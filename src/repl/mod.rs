@@ -4,6 +4,7 @@ mod command;
 mod history;
 mod terminal;
 
+use crate::data::Entry;
 use crate::driver::{Failure, Options, Outcome, Session, face};
 use crate::posterior::Posterior;
 use crate::source::World;
@@ -21,6 +22,7 @@ pub struct Repl {
     world: Arc<dyn World>,
     seed: u64,
     colour: bool,
+    data: Vec<Entry>,
     session: Session,
     /// The files that were loaded, in order.
     files: Vec<String>,
@@ -29,10 +31,10 @@ pub struct Repl {
 }
 
 impl Repl {
-    /// A REPL without a program.
-    pub fn new(world: Arc<dyn World>, seed: u64, colour: bool) -> Repl {
+    /// A REPL without a program; `data` are for the `data` declarations of programs and of what is typed.
+    pub fn new(world: Arc<dyn World>, seed: u64, colour: bool, data: Vec<Entry>) -> Repl {
         let session = Session::new(Arc::clone(&world), Options { seed, ..Options::default() });
-        Repl { world, seed, colour, session, files: Vec::new(), entries: 0 }
+        Repl { world, seed, colour, data, session, files: Vec::new(), entries: 0 }
     }
 
     /// Loads a file: its names can be used, and its statements run.
@@ -47,12 +49,11 @@ impl Repl {
 
     fn try_load(&mut self, path: &str) -> Result<(), Failure> {
         let text = self.world.read_text(Path::new(path)).map_err(|error| Failure::Usage(error.to_string()))?;
-        let file = self.session.load_text(path, &text)?;
+        let file = self.session.enter(path, &text, &self.data)?;
         for warning in &file.warnings {
             let text = self.session.render(warning, self.colour);
             self.complain(&text);
         }
-        self.session.bind_data(&[])?;
         self.session.run(&file)
     }
 
@@ -124,10 +125,10 @@ impl Repl {
         self.entries += 1;
         let name = format!("<{}>", self.entries);
         // A mistake of ours in one entry must not cost the user the session.
-        let session = std::panic::AssertUnwindSafe(&mut self.session);
+        let (data, session) = (&self.data, std::panic::AssertUnwindSafe(&mut self.session));
         let outcome = std::panic::catch_unwind(|| {
             let session = session;
-            session.0.eval(&name, text)
+            session.0.eval(&name, text, data)
         });
         let Ok(outcomes) = outcome else { return Ok(()) };
         for outcome in outcomes? {

@@ -37,6 +37,10 @@ pub struct Checker {
     found: Vec<Diagnostic>,
 }
 
+/// What a session had added at some time.
+#[derive(Clone, Copy, Debug)]
+pub struct Mark(ScopeId);
+
 /// A file whose items can be imported.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct FileScope(ScopeId);
@@ -69,6 +73,32 @@ impl Checker {
         self.scope = self.declare(items, self.scope);
         self.check(items);
         self.take_found()
+    }
+
+    /// What was added so far, for [`Checker::withdraw`].
+    pub fn mark(&self) -> Mark {
+        Mark(self.scope)
+    }
+
+    /// Takes names out that were added since the mark: those of the items given, or all.
+    pub fn withdraw(&mut self, mark: Mark, items: Option<&[ItemId]>) {
+        let Some(items) = items else {
+            self.scope = mark.0;
+            return;
+        };
+        let own = |entity: &Entity| match entity {
+            Entity::Fn(item) | Entity::Dist(item) | Entity::Global { item, .. } | Entity::Constructor(item, _) => {
+                items.contains(item)
+            }
+            _ => false,
+        };
+        let mut at = Some(self.scope);
+        while let Some(id) = at.filter(|id| *id != mark.0) {
+            let scope = &mut self.env.scopes[id.0 as usize];
+            scope.names.retain(|_, entities| !entities.iter().any(own));
+            scope.types.retain(|_, item| !items.contains(item));
+            at = scope.parent;
+        }
     }
 
     /// Adds an imported file, whose names are seen only through [`Checker::add_import`]. `imports` are the files that it

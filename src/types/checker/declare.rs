@@ -258,6 +258,8 @@ impl Checker {
         let file = self.sources.add(format!("primitive {name}"), text.as_str());
         let (module, diagnostics) = parse(&mut self.ast, file, &text);
         self.found.extend(diagnostics.into_iter().filter(|d| d.severity == Severity::Error));
+        // Messages show the signature alone.
+        self.sources.replace(file, signature);
         let Some(&item) = module.items.first() else { return };
         self.env.item_scopes.insert(item, ScopeId::LIBRARY);
         for name in super::super::depend::uses(&self.ast, item).types {
