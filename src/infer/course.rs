@@ -22,6 +22,26 @@ pub fn add_rates(to: &mut Rates, from: Rates) {
     }
 }
 
+/// Counts proposals under one name more. Of more names than a table tells those that come first in order are kept, which are the ones
+/// it tells.
+pub fn add_rate(to: &mut Rates, name: &str, accepted: u64, proposed: u64) {
+    if to.len() >= MOST_RATES && to.last_key_value().is_some_and(|(last, _)| name > last.as_str()) {
+        return;
+    }
+    match to.get_mut(name) {
+        Some(entry) => {
+            entry.0 += accepted;
+            entry.1 += proposed;
+        }
+        None => {
+            if to.len() >= MOST_RATES {
+                to.pop_last();
+            }
+            to.insert(name.to_string(), (accepted, proposed));
+        }
+    }
+}
+
 /// Rates of acceptance as a table.
 pub fn table(rates: &Rates) -> Info {
     let made = rates.iter().filter(|(_, (_, proposed))| *proposed > 0);
@@ -74,6 +94,10 @@ pub struct Course {
 
 /// How many different numbers, all below their count, there are.
 fn distinct(roots: &[u32]) -> usize {
+    // As long as runs are chosen in order, so are their ancestors.
+    if roots.is_sorted() {
+        return usize::from(!roots.is_empty()) + roots.windows(2).filter(|pair| pair[0] != pair[1]).count();
+    }
     let mut seen = vec![false; roots.len()];
     roots.iter().filter(|root| !std::mem::replace(&mut seen[**root as usize], true)).count()
 }
@@ -142,7 +166,20 @@ mod tests {
     }
 
     #[test]
+    fn the_rates_that_are_kept_are_those_that_are_told() {
+        let names: Vec<String> = (0..3 * MOST_RATES).map(|k| format!("x[{}]", k * 7919 % (3 * MOST_RATES))).collect();
+        let (mut some, mut all) = (Rates::new(), Rates::new());
+        for (k, name) in names.iter().chain(&names).enumerate() {
+            add_rate(&mut some, name, k as u64 % 3, 5);
+            add_rates(&mut all, Rates::from([(name.clone(), (k as u64 % 3, 5))]));
+        }
+        assert_eq!(some.len(), MOST_RATES);
+        assert!(some.iter().eq(all.iter().take(MOST_RATES)));
+    }
+
+    #[test]
     fn ancestors_are_counted_once() {
         assert_eq!(distinct(&[3, 1, 3, 3]), 2);
+        assert_eq!((distinct(&[0, 0, 2, 3, 3]), distinct(&[]), distinct(&[0])), (3, 0, 1));
     }
 }

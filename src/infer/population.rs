@@ -287,6 +287,10 @@ impl<S: Stepped> Population<S> {
     fn settle(&mut self, gained: &[f64]) {
         self.shares = OnceLock::new();
         let stands = self.view.stands(&self.runs);
+        if self.pending.is_empty() && stands.iter().all(|stand| *stand == stands[0]) {
+            self.log_weights.iter_mut().zip(gained).for_each(|(weight, gained)| *weight += gained);
+            return;
+        }
         let address = |k: usize| match stands[k] {
             Stand::Paused { address, .. } => Some(address),
             _ => None,
@@ -341,7 +345,11 @@ impl<S: Stepped> Population<S> {
                 let logs: Vec<f64> = self.log_weights.iter().zip(promise).map(|(w, p)| w + p).collect();
                 Shares::of(&logs)
             }
-            None => self.shares().cloned(),
+            // The weights change, so the shares are not needed any more.
+            None => match self.shares.take() {
+                Some(shares) => shares,
+                None => Shares::of(&self.log_weights),
+            },
         };
         let Some(Shares { weights, total, .. }) = shares else { return Ok(()) };
         self.history.course.variance += relative_variance(&weights);
@@ -563,27 +571,49 @@ struct Shares {
 impl Shares {
     /// Of weights with these logs; none if all are zero.
     fn of(log_weights: &[f64]) -> Option<Shares> {
-        let highest = log_weights.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let highest = gathered(log_weights, f64::NEG_INFINITY, |w| w, |a, b| if b > a { b } else { a });
         if highest == f64::NEG_INFINITY {
             return None;
         }
         let share = |w: &f64| (w - highest).exp();
-        // Sums stay in order, so that they do not depend on the threads.
+        // Sums stay in their order, so that they do not depend on the threads.
         let mut weights: Vec<f64> = if log_weights.len() < 2 * TOGETHER || rayon::current_num_threads() == 1 {
             log_weights.iter().map(share).collect()
         } else {
             log_weights.par_iter().with_min_len(TOGETHER).map(share).collect()
         };
-        let sum: f64 = weights.iter().sum();
+        let sum = sum_of(&weights, |w| w);
         weights.iter_mut().for_each(|w| *w /= sum);
         let effective = effective(&weights);
         Some(Shares { weights, total: highest + sum.ln(), effective })
     }
 }
 
+/// Partial results that are kept apart, so that one operation need not wait for the one before.
+const APART: usize = 8;
+
+/// The sum of terms made of numbers, or their greatest, in an order that follows from how many there are; of a few it is their own.
+fn gathered(xs: &[f64], neutral: f64, term: impl Fn(f64) -> f64, join: impl Fn(f64, f64) -> f64) -> f64 {
+    let mut parts = [neutral; APART];
+    let chunks = xs.chunks_exact(APART);
+    let rest = chunks.remainder();
+    for chunk in chunks {
+        for (part, x) in parts.iter_mut().zip(chunk) {
+            *part = join(*part, term(*x));
+        }
+    }
+    let all = if xs.len() < APART { neutral } else { parts.iter().fold(neutral, |all, part| join(all, *part)) };
+    rest.iter().fold(all, |all, x| join(all, term(*x)))
+}
+
+/// The sum of terms made of numbers.
+fn sum_of(xs: &[f64], term: impl Fn(f64) -> f64) -> f64 {
+    gathered(xs, 0.0, term, |a, b| a + b)
+}
+
 /// The effective number of normalised weights.
 pub(super) fn effective(weights: &[f64]) -> f64 {
-    1.0 / weights.iter().map(|w| w * w).sum::<f64>()
+    1.0 / sum_of(weights, |w| w * w)
 }
 
 /// The weights whose logs these are, divided by their sum; none if all are zero.
@@ -597,7 +627,7 @@ pub(super) fn relative_variance(weights: &[f64]) -> f64 {
     if n < 2.0 {
         return 0.0;
     }
-    weights.iter().map(|w| (w * n - 1.0).powi(2)).sum::<f64>() / (n * (n - 1.0))
+    sum_of(weights, |w| (w * n - 1.0) * (w * n - 1.0)) / (n * (n - 1.0))
 }
 
 impl<S: Stepped + Send + 'static> HostObject for Population<S> {

@@ -57,7 +57,7 @@ impl Resampler {
                 // Only the place of u among the fractional parts of n times the cumulative weights matters.
                 let breaks = if random.generator().is_some() { Vec::new() } else { fractions(weights, n) };
                 let u = mutant!("systematic resampling with a fixed offset", 0.5, random.uniform(&breaks));
-                sweep(weights, n, |k| (k as f64 + u) / n as f64)
+                strata(weights, n, u, |k| (k as f64 + u) / n as f64)
             }
             Resampler::Stratified => {
                 let exact = random.generator().is_none();
@@ -223,6 +223,44 @@ fn multinomial(weights: &[f64], n: usize, random: &mut dyn Random) -> Vec<usize>
     ancestors
 }
 
+/// The ancestor of each of `n` points, of which the one of each stratum lies at about `u` of its width: as [`sweep`], but particle by
+/// particle, as the number of the points below the end of each follows from where it lies.
+fn strata(weights: &[f64], n: usize, u: f64, point: impl Fn(usize) -> f64) -> Vec<usize> {
+    let last = weights.iter().rposition(|w| *w > 0.0).unwrap_or(0);
+    let mut ancestors = vec![0; n];
+    let mut cumulative = 0.0;
+    let mut begin = 0;
+    // Beyond this of a whole number rounding cannot have moved the end over a point.
+    let near = 1e-9 + 1e-14 * n as f64;
+    for (i, weight) in weights[..last].iter().enumerate() {
+        cumulative += weight;
+        let end = cumulative * n as f64 - u;
+        let whole = end as usize;
+        let above = end - whole as f64;
+        let mut below = whole + usize::from(above > 0.0);
+        if !(near < above && above < 1.0 - near) {
+            while below < n && point(below) < cumulative {
+                below += 1;
+            }
+            while below > 0 && point(below - 1) >= cumulative {
+                below -= 1;
+            }
+        }
+        let below = below.min(n);
+        // Most particles have few children: so many places are written without asking how many there are, later ones again by others.
+        match ancestors.get_mut(begin..begin + OFTEN) {
+            Some(places) if below <= begin + OFTEN => places.fill(i),
+            _ => ancestors[begin.min(below)..below].fill(i),
+        }
+        begin = begin.max(below);
+    }
+    ancestors[begin..].fill(last);
+    ancestors
+}
+
+/// Children that few particles exceed.
+const OFTEN: usize = 4;
+
 /// The ancestor of each of `n` ascending points of [0, 1).
 fn sweep(weights: &[f64], n: usize, point: impl Fn(usize) -> f64) -> Vec<usize> {
     let mut ancestors = Vec::with_capacity(n);
@@ -291,6 +329,31 @@ mod tests {
             }
         }
         means
+    }
+
+    #[test]
+    fn strata_have_the_ancestors_of_a_sweep() {
+        let mut generator = Generator::new(3);
+        for n in [1, 2, 3, 7, 100, 1000] {
+            for round in 0..200 {
+                let mut weights: Vec<f64> = (0..n)
+                    .map(|k| match (round + k) % 5 {
+                        0 if round % 3 == 0 => 0.0,
+                        1 if round % 7 == 0 => 50.0,
+                        _ if round % 2 == 0 => 1.0,
+                        _ => generator.uniform_open(),
+                    })
+                    .collect();
+                weights[round % n] += 1.0;
+                let total: f64 = weights.iter().sum();
+                weights.iter_mut().for_each(|w| *w /= total);
+                // Ends of particles that fall on points, too.
+                for u in [0.0, 0.5, generator.uniform(), 1.0 - f64::EPSILON / 2.0] {
+                    let point = |k: usize| (k as f64 + u) / n as f64;
+                    assert_eq!(strata(&weights, n, u, point), sweep(&weights, n, point), "{n} {round} {u}");
+                }
+            }
+        }
     }
 
     #[test]

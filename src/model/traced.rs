@@ -176,6 +176,9 @@ pub trait Traced: Sync {
     /// What the run returned.
     fn value(&self, state: &Self::State) -> Value;
 
+    /// The choice at a place is about to be moved: what that needs may be fetched from memory meanwhile. Changes nothing.
+    fn attend(&self, _state: &Self::State, _place: usize) {}
+
     /// Tentatively gives the choices at some places other values, and draws those at other places anew from their distributions.
     /// Choices that appear are drawn, ones not reached any more vanish. So are choices drawn whose old value has density zero under what comes
     /// before them now, if the way back would draw them too; else the proposal is dead.

@@ -19,6 +19,7 @@ mod statistics;
 mod strings;
 
 pub use arith::{floor_div, floor_mod, int_pow};
+pub use draws::Weights;
 
 use crate::value::{Fault, Generator, Value};
 use std::collections::HashMap;
@@ -57,6 +58,8 @@ pub enum Body {
     DrawReal1(fn(f64, &mut Generator) -> f64),
     DrawReal2(fn(f64, f64, &mut Generator) -> f64),
     Draw(fn(&[Value], &mut Generator) -> Result<Value, Fault>),
+    /// The same of an index by weights; and what looks the weights over for many draws.
+    DrawIndex(fn(&[Value], &mut Generator) -> Result<Value, Fault>, fn(&Value) -> Result<Weights, Fault>),
     /// Known to the compiler by its name (`len`, `push`, `sample`, `logp`, …).
     Intrinsic,
 }

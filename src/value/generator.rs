@@ -29,7 +29,21 @@ impl Streams {
     /// The stream of this number, from its beginning.
     #[inline]
     pub fn number(&self, k: u64) -> Generator {
-        Generator { key: self.key, stream: self.first.wrapping_add(k), block: 0, spare: None }
+        Generator { key: self.key, stream: self.first.wrapping_add(k), block: 0, spare: [0; 2], left: 0 }
+    }
+
+    /// Adds the streams numbered `first` plus each of these to a list, each from its beginning. Their first blocks are drawn already, some at
+    /// a time, which costs less than one by one.
+    pub fn opened(&self, first: u64, numbers: &[u32], out: &mut Vec<Generator>) {
+        for numbers in numbers.chunks(TOGETHER) {
+            let mut streams = [0; TOGETHER];
+            for (stream, k) in streams.iter_mut().zip(numbers) {
+                *stream = self.first.wrapping_add(first.wrapping_add(u64::from(*k)));
+            }
+            let blocks = philox_together(self.key, 0, streams);
+            let opened = streams.into_iter().zip(blocks).take(numbers.len());
+            out.extend(opened.map(|(stream, spare)| Generator { key: self.key, stream, block: 1, spare, left: 2 }));
+        }
     }
 }
 
@@ -40,21 +54,32 @@ impl Default for Generator {
 }
 
 /// A stream of random bits. Copying it copies its place in the stream: both copies then give the same draws.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub struct Generator {
     key: u64,
     /// The upper half of the counter; with the key it names the stream.
     stream: u64,
     /// The lower half of the counter: the next block to draw.
     block: u64,
-    /// The second half of the last block, where it was not used yet.
-    spare: Option<u64>,
+    /// The last block, of which so many halves were not used yet.
+    spare: [u64; 2],
+    left: u32,
 }
+
+impl PartialEq for Generator {
+    /// Whether both give the same draws from here on.
+    fn eq(&self, other: &Generator) -> bool {
+        let place = |g: &Generator| (g.key, g.stream, g.block.wrapping_mul(2).wrapping_sub(u64::from(g.left)));
+        place(self) == place(other)
+    }
+}
+
+impl Eq for Generator {}
 
 impl Generator {
     /// The stream of a seed.
     pub fn new(seed: u64) -> Generator {
-        Generator { key: seed, stream: 0, block: 0, spare: None }
+        Generator { key: seed, stream: 0, block: 0, spare: [0; 2], left: 0 }
     }
 
     /// The independent stream that this one's name and `a` determine; how far this one was drawn plays no part.
@@ -62,7 +87,7 @@ impl Generator {
     /// Streams of one parent never coincide for different `a`; unrelated streams coincide with probability 2⁻¹²⁸.
     pub fn stream(&self, a: u64) -> Generator {
         let [key, stream] = philox(self.key ^ DERIVE, a, self.stream);
-        Generator { key, stream, block: 0, spare: None }
+        Generator { key, stream, block: 0, spare: [0; 2], left: 0 }
     }
 
     /// Streams that nothing else has: they are named by the next random bits of this one.
@@ -81,13 +106,14 @@ impl Generator {
     /// 64 random bits.
     #[inline]
     pub fn next_u64(&mut self) -> u64 {
-        if let Some(bits) = self.spare.take() {
-            return bits;
+        if self.left > 0 {
+            self.left -= 1;
+            return self.spare[usize::from(self.left == 0)];
         }
-        let [first, second] = philox(self.key, self.block, self.stream);
+        self.spare = philox(self.key, self.block, self.stream);
         self.block = self.block.wrapping_add(1);
-        self.spare = Some(second);
-        first
+        self.left = 1;
+        self.spare[0]
     }
 
     /// A number uniform on the multiples of 2⁻⁵³ in `[0, 1)`.
@@ -142,6 +168,30 @@ fn philox(key: u64, low: u64, high: u64) -> [u64; 2] {
         key = [key[0].wrapping_add(WEYL_0), key[1].wrapping_add(WEYL_1)];
     }
     [u64::from(counter[0]) | u64::from(counter[1]) << 32, u64::from(counter[2]) | u64::from(counter[3]) << 32]
+}
+
+/// Blocks that are drawn together: what the compiler makes vector instructions of.
+const TOGETHER: usize = 4;
+
+/// The blocks of several counters whose lower halves are the same.
+fn philox_together(key: u64, low: u64, high: [u64; TOGETHER]) -> [[u64; 2]; TOGETHER] {
+    const LOW: u64 = u32::MAX as u64;
+    // Words of 32 bits, each in 64, so that products need no widening.
+    let mut counter = [[low & LOW; TOGETHER], [low >> 32; TOGETHER], high.map(|h| h & LOW), high.map(|h| h >> 32)];
+    let mut key = [key as u32, (key >> 32) as u32];
+    for _ in 0..ROUNDS {
+        let before = counter;
+        for k in 0..TOGETHER {
+            let product_0 = u64::from(MULTIPLIER_0) * (before[0][k] & LOW);
+            let product_1 = u64::from(MULTIPLIER_1) * (before[2][k] & LOW);
+            counter[0][k] = (product_1 >> 32) ^ before[1][k] ^ u64::from(key[0]);
+            counter[1][k] = product_1 & LOW;
+            counter[2][k] = (product_0 >> 32) ^ before[3][k] ^ u64::from(key[1]);
+            counter[3][k] = product_0 & LOW;
+        }
+        key = [key[0].wrapping_add(WEYL_0), key[1].wrapping_add(WEYL_1)];
+    }
+    std::array::from_fn(|k| [counter[0][k] | counter[1][k] << 32, counter[2][k] | counter[3][k] << 32])
 }
 
 #[cfg(test)]
@@ -209,6 +259,26 @@ mod tests {
         let differing: u32 =
             (0..10_000).map(|k| (streams.number(k).next_u64() ^ streams.number(k + 1).next_u64()).count_ones()).sum();
         assert!((f64::from(differing) - 320_000.0).abs() < 5.0 * (640_000.0f64 / 4.0).sqrt());
+    }
+
+    #[test]
+    fn streams_opened_together_are_those_opened_one_by_one() {
+        let streams = Generator::new(7).streams();
+        for count in [0, 1, 3, 4, 5, 9] {
+            let numbers: Vec<u32> = (0..count).map(|k| k * k + 1).collect();
+            let mut opened = vec![Generator::new(1)];
+            streams.opened(u64::MAX - 20, &numbers, &mut opened);
+            assert_eq!(opened.len(), numbers.len() + 1);
+            for (k, mut one) in numbers.iter().zip(opened.into_iter().skip(1)) {
+                let mut other = streams.number((u64::MAX - 20).wrapping_add(u64::from(*k)));
+                for _ in 0..7 {
+                    assert_eq!(one, other);
+                    assert_eq!(one.next_u64(), other.next_u64());
+                }
+                assert_ne!(one, streams.number(u64::from(*k)));
+                assert_eq!(one.stream(3), other.stream(3));
+            }
+        }
     }
 
     #[test]

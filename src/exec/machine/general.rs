@@ -88,7 +88,7 @@ pub fn native(
             let mut args = collect(&native.args, nums, objs, constants);
             f(args.as_mut_slice())?
         }
-        Body::Draw(f) => {
+        Body::Draw(f) | Body::DrawIndex(f, _) => {
             let args = collect(&native.args, nums, objs, constants);
             f(args.as_slice(), generator)?
         }
@@ -113,7 +113,7 @@ pub fn no_meaning(native: &Native) -> Fault {
 }
 
 fn is_draw(body: Body) -> bool {
-    matches!(body, Body::DrawReal0(_) | Body::DrawReal1(_) | Body::DrawReal2(_) | Body::Draw(_))
+    matches!(body, Body::DrawReal0(_) | Body::DrawReal1(_) | Body::DrawReal2(_) | Body::Draw(_) | Body::DrawIndex(..))
 }
 
 fn collect(slots: &[Slot], nums: &[u64], objs: &mut [Value], constants: &[Value]) -> Vec<Value> {

@@ -5,6 +5,7 @@
 //! guards: when one would go the other way the graph does not apply, and the model is run instead.
 
 mod build;
+mod layout;
 mod op;
 mod queue;
 mod raw;
@@ -16,10 +17,11 @@ use super::Model;
 use crate::exec::machine::{Machine, general};
 use crate::model::{Dead, Random, Trace, Update};
 use crate::value::{Value, same};
-use build::{CallTo, Graph, Node};
+use layout::{CallTo, Cell, Graph, Node};
 use queue::Queue;
 use raw::{Id, Shadow};
 use record::{Object, Recorder, Target};
+use std::hint::black_box;
 use std::sync::Arc;
 use sum::Sum;
 
@@ -49,7 +51,7 @@ pub struct Live {
     /// The places of the forward-only choices.
     forward: Vec<usize>,
     /// Parts of compound values that changed: node, part, and what it is now.
-    parts: Vec<(Id, u32, Id)>,
+    parts: Vec<(Cell, u32, Id)>,
 }
 
 /// How to go back.
@@ -148,39 +150,52 @@ impl Live {
     }
 
     /// Gives a node another value and tells its readers.
-    fn change(&mut self, graph: &Graph, node: Id, value: Value) {
-        let old = std::mem::replace(&mut self.values[node as usize], value);
-        self.undo.nodes.push((node, old));
-        self.tell(graph, node);
+    fn change(&mut self, graph: &Graph, cell: Cell, value: Value) {
+        let id = graph.id(cell);
+        let old = std::mem::replace(&mut self.values[id as usize], value);
+        self.undo.nodes.push((id, old));
+        self.tell(graph, cell, id);
     }
 
-    fn tell(&mut self, graph: &Graph, node: Id) {
-        for (reader, slot) in graph.readers(node) {
-            if matches!(graph.node(*reader), Node::Pack) {
-                self.parts.push((*reader, *slot, node));
+    fn tell(&mut self, graph: &Graph, cell: Cell, id: Id) {
+        for (reader, part) in graph.readers(cell) {
+            if let Some(part) = part {
+                self.parts.push((reader, part, id));
             }
-            self.queue.push(*reader);
+            self.queue.push(reader);
+        }
+    }
+
+    /// A step at the choice of this place is about to be made: reads what it is likely to need, so that it comes from memory together.
+    #[inline]
+    pub fn attend(&self, place: usize) {
+        if let Some(id) = self.graph.attend(place) {
+            // The values of the choice, of what was recorded just before it and just after.
+            let near = (id as usize).saturating_sub(4)..;
+            for value in self.values.get(near).unwrap_or_default().iter().take(12).step_by(4) {
+                black_box(std::mem::discriminant(value));
+            }
         }
     }
 
     #[inline]
-    fn scalar(&mut self, program: u32, node: Id) -> Option<u64> {
+    fn scalar(&mut self, program: u32, cell: Cell) -> Option<u64> {
         let Live { graph, values, locals, .. } = self;
-        let inputs = graph.inputs(node);
+        let inputs = graph.inputs(cell);
         graph.programs[program as usize].run(|k| general::bits(&values[inputs[k] as usize]), locals)
     }
 
-    fn called(&mut self, call: CallTo, node: Id, calls: &mut Calls<'_>) -> Option<Value> {
+    fn called(&mut self, call: CallTo, cell: Cell, calls: &mut Calls<'_>) -> Option<Value> {
         if let Some(program) = call.program
-            && let Some(bits) = self.scalar(program, node)
+            && let Some(bits) = self.scalar(program, cell)
         {
-            return Some(match &self.values[node as usize] {
+            return Some(match &self.values[self.graph.id(cell) as usize] {
                 Value::Int(_) => Value::Int(bits as i64),
                 Value::Bool(_) => Value::Bool(bits != 0),
                 _ => Value::Real(f64::from_bits(bits)),
             });
         }
-        let args: Vec<Value> = self.graph.inputs(node).iter().map(|id| self.values[*id as usize].clone()).collect();
+        let args: Vec<Value> = self.graph.inputs(cell).iter().map(|id| self.values[*id as usize].clone()).collect();
         match call.func {
             Some(func) => calls.call(func, &args, None).ok(),
             None => whole::Whole::Logp.apply(args, calls).ok(),
@@ -189,7 +204,16 @@ impl Live {
 
     /// The distribution of a choice, and its arguments.
     pub fn distribution(&self, place: usize) -> Option<(u32, Vec<Value>)> {
-        match &self.graph.targets.get(place)?.1 {
+        let graph = &*self.graph;
+        // The parameters of a known distribution are the first operands of the density, which lies next to the choice.
+        if let Node::Choice(_, density @ 1..) = graph.node(*graph.choices.get(place)?)
+            && let Node::Density(_, call) = graph.node(density)
+            && let Some(dist) = graph.calls[call as usize].dist
+            && let [args @ .., _] = graph.inputs(density)
+        {
+            return Some((dist, args.iter().map(|id| self.values[*id as usize].clone()).collect()));
+        }
+        match &graph.targets.get(place)?.1 {
             Target::Known(dist, args) => {
                 Some((*dist, args.iter().map(|id| self.values[*id as usize].clone()).collect()))
             }
@@ -210,11 +234,12 @@ impl Live {
     ) -> Result<(), Stop> {
         let shared = Arc::clone(&self.graph);
         let graph = &*shared;
-        while let Some(node) = self.queue.pop() {
+        while let Some(cell) = self.queue.pop() {
             self.visits += 1;
-            match graph.node(node) {
+            let id = graph.id(cell);
+            match graph.node(cell) {
                 Node::Given => {}
-                Node::Choice(place) => {
+                Node::Choice(place, density) => {
                     let place = place as usize;
                     let value = match changes.values.iter().find(|(k, _)| *k == place) {
                         Some((_, value)) => value.clone(),
@@ -232,41 +257,41 @@ impl Live {
                     }
                     let old = std::mem::replace(&mut choice.value, value.clone());
                     self.undo.choices.push((place as u32, old));
-                    self.change(graph, node, value);
-                    if graph.choices[place].density != 0 {
-                        self.queue.push(graph.choices[place].density);
+                    self.change(graph, cell, value);
+                    if density != 0 {
+                        self.queue.push(density);
                     }
                 }
                 Node::Scalar(program) => {
-                    let bits = self.scalar(program, node).ok_or(Stop::Unknown)?;
-                    let new = match &self.values[node as usize] {
+                    let bits = self.scalar(program, cell).ok_or(Stop::Unknown)?;
+                    let new = match &self.values[id as usize] {
                         Value::Int(_) => Value::Int(bits as i64),
                         Value::Bool(_) => Value::Bool(bits != 0),
                         _ => Value::Real(f64::from_bits(bits)),
                     };
-                    if general::bits(&self.values[node as usize]) != bits {
-                        self.change(graph, node, new);
+                    if general::bits(&self.values[id as usize]) != bits {
+                        self.change(graph, cell, new);
                     }
                 }
                 Node::Guard(program) => {
-                    let bits = self.scalar(program, node).ok_or(Stop::Unknown)?;
-                    let holds = bits == general::bits(&self.values[node as usize]);
+                    let bits = self.scalar(program, cell).ok_or(Stop::Unknown)?;
+                    let holds = bits == general::bits(&self.values[id as usize]);
                     if !mutant!("a branch of the graph that goes the other way", true, holds) {
                         return Err(Stop::Unknown);
                     }
                 }
                 Node::Score(program, site) => {
-                    let weight = f64::from_bits(self.scalar(program, node).ok_or(Stop::Unknown)?);
+                    let weight = f64::from_bits(self.scalar(program, cell).ok_or(Stop::Unknown)?);
                     if weight == f64::NEG_INFINITY {
                         return Err(Stop::Dead(site));
                     }
                     if !weight.is_finite() {
                         return Err(Stop::Unknown);
                     }
-                    self.weigh(node, weight, |live| &mut live.weight);
+                    self.weigh(id, weight, |live| &mut live.weight);
                 }
                 Node::Density(place, call) => {
-                    let value = self.called(graph.calls[call as usize], node, calls).ok_or(Stop::Unknown)?;
+                    let value = self.called(graph.calls[call as usize], cell, calls).ok_or(Stop::Unknown)?;
                     let Value::Real(logp) = value else { return Err(Stop::Unknown) };
                     let place = place as usize;
                     let old = trace.choices[place].logp;
@@ -286,14 +311,14 @@ impl Live {
                     }
                     self.undo.logps.push((place as u32, old));
                     trace.choices[place].logp = logp;
-                    self.weigh(node, logp, |live| &mut live.prior);
+                    self.weigh(id, logp, |live| &mut live.prior);
                 }
                 Node::Call(call) => {
-                    let value = self.called(graph.calls[call as usize], node, calls).ok_or(Stop::Unknown)?;
-                    self.settle(graph, node, value)?;
+                    let value = self.called(graph.calls[call as usize], cell, calls).ok_or(Stop::Unknown)?;
+                    self.settle(graph, cell, value)?;
                 }
                 Node::Whole(whole) => {
-                    let inputs = graph.inputs(node);
+                    let inputs = graph.inputs(cell);
                     let whole = &graph.wholes[whole as usize];
                     let value = match whole.at(&self.values, inputs) {
                         Some(value) => value,
@@ -302,24 +327,24 @@ impl Live {
                             whole.apply(args, calls).map_err(|_| Stop::Unknown)?
                         }
                     };
-                    self.settle(graph, node, value)?;
+                    self.settle(graph, cell, value)?;
                 }
                 Node::Pack => {
                     let mut k = 0;
                     while k < self.parts.len() {
-                        if self.parts[k].0 != node {
+                        if self.parts[k].0 != cell {
                             k += 1;
                             continue;
                         }
                         let (_, slot, source) = self.parts.swap_remove(k);
-                        let old = whole::part(&self.values[node as usize], slot as usize).ok_or(Stop::Unknown)?;
+                        let old = whole::part(&self.values[id as usize], slot as usize).ok_or(Stop::Unknown)?;
                         let new = self.values[source as usize].clone();
-                        self.undo.parts.push((node, slot, old));
-                        if !whole::set_part(&mut self.values[node as usize], slot as usize, new) {
+                        self.undo.parts.push((id, slot, old));
+                        if !whole::set_part(&mut self.values[id as usize], slot as usize, new) {
                             return Err(Stop::Unknown);
                         }
                     }
-                    self.tell(graph, node);
+                    self.tell(graph, cell, id);
                 }
             }
         }
@@ -337,19 +362,19 @@ impl Live {
     }
 
     /// A new value of a node, if it is another.
-    fn settle(&mut self, graph: &Graph, node: Id, value: Value) -> Result<(), Stop> {
-        let old = &self.values[node as usize];
+    fn settle(&mut self, graph: &Graph, cell: Cell, value: Value) -> Result<(), Stop> {
+        let old = &self.values[graph.id(cell) as usize];
         if std::mem::discriminant(old) != std::mem::discriminant(&value) {
             return Err(Stop::Unknown);
         }
         if let (Value::Real(old), Value::Real(new)) = (old, &value) {
             if old.to_bits() != new.to_bits() {
-                self.change(graph, node, value);
+                self.change(graph, cell, value);
             }
             return Ok(());
         }
         if !same(old, &value) {
-            self.change(graph, node, value);
+            self.change(graph, cell, value);
         }
         Ok(())
     }
@@ -369,8 +394,8 @@ impl Live {
         let mut changes = Changes::new(values, redraw);
         let places = values.iter().map(|(place, _)| *place).chain(redraw.iter().copied());
         for place in places {
-            let Some(choice) = self.graph.choices.get(place) else { continue };
-            self.queue.push(choice.node);
+            let Some(cell) = self.graph.choices.get(place) else { continue };
+            self.queue.push(*cell);
         }
         let mut calls = Calls { code: &model.code, machine, limits: model.limits };
         let result = self.propagate(trace, &mut changes, &mut calls, random);

@@ -128,6 +128,16 @@ impl Stepping<'_> {
         let mut losses = Vec::new();
         while let Some(mut group) = work.pop() {
             match group.run(&self.context, &mut losses) {
+                Exit::Paused { site, weights, addresses }
+                    if group.len() == self.gained.len() && weights.varying && !addresses.varying =>
+                {
+                    // All runs of the block together, each in the lane of its place.
+                    self.stands.fill(Stand::Paused { address: addresses.bits, site });
+                    for (lane, gained) in self.gained.iter_mut().enumerate() {
+                        *gained = f64::from_bits(weights.at(mutant!("lanes gain the weight of the first", 0, lane)));
+                    }
+                    paused.push(group);
+                }
                 Exit::Paused { site, weights, addresses } => {
                     for (lane, member) in group.members.iter().enumerate() {
                         self.gained[*member as usize] =
@@ -262,8 +272,13 @@ fn join(code: &Code, block: &mut Block, mut paused: Vec<Lanes>, alone: Vec<(u32,
 }
 
 impl Block {
-    /// Where the runs of the block are held, by their place.
-    fn places(&self, count: usize) -> Vec<Held> {
+    /// Where the runs of the block are held, by their place; none where all are one group.
+    fn places(&self, count: usize) -> Option<Vec<Held>> {
+        if let [group] = self.groups.as_slice()
+            && group.len() == count
+        {
+            return None;
+        }
         let mut places = vec![Held::Dead; count];
         for (g, group) in self.groups.iter().enumerate() {
             for (lane, member) in group.members.iter().enumerate() {
@@ -276,7 +291,7 @@ impl Block {
         for (k, (member, _)) in self.done.iter().enumerate() {
             places[*member as usize] = Held::Done(k as u32);
         }
-        places
+        Some(places)
     }
 
     fn held(&self, member: u32) -> Held {
@@ -324,8 +339,7 @@ impl Runs {
 
     pub(super) fn advance(&mut self, view: &SteppedView, waits: &[bool], streams: Streams) -> Result<Advance, Fault> {
         stop_if_interrupted()?;
-        let ended = |stand: &Stand| if *stand == Stand::Dead { f64::NEG_INFINITY } else { 0.0 };
-        let mut gained: Vec<f64> = self.stands.iter().map(ended).collect();
+        let mut gained = vec![0.0; self.stands.len()];
         let step = |k: usize, block: &mut Block, stands: &mut [Stand], gained: &mut [f64]| {
             let context = Context {
                 code: &view.model.code,
@@ -334,6 +348,11 @@ impl Runs {
                 first: (k * BLOCK) as u64,
                 record: view.model.record,
             };
+            for (gained, stand) in gained.iter_mut().zip(&*stands) {
+                if *stand == Stand::Dead {
+                    *gained = f64::NEG_INFINITY;
+                }
+            }
             let mut stepping = Stepping { view, context, stands, gained, died: Vec::new(), fault: None };
             let from = (k * BLOCK).min(waits.len());
             stepping.advance(block, &waits[from..(from + BLOCK).min(waits.len())]);
@@ -360,9 +379,9 @@ impl Runs {
     }
 
     pub(super) fn gather(&mut self, code: &Code, ancestors: &[usize]) {
-        let mut old = std::mem::take(&mut self.blocks);
+        let old = std::mem::take(&mut self.blocks);
         let count = self.stands.len();
-        let places: Vec<Vec<Held>> =
+        let places: Vec<Option<Vec<Held>>> =
             old.iter().enumerate().map(|(k, block)| block.places((count - k * BLOCK).min(BLOCK))).collect();
         let build = |ancestors: &[usize]| {
             let mut block = Block::default();
@@ -374,7 +393,7 @@ impl Runs {
                 if !source.named.is_empty() {
                     block.named.push(source.named[at].clone());
                 }
-                match places[from][at] {
+                match places[from].as_ref().map_or(Held::Lane(0, at as u32), |places| places[at]) {
                     Held::Dead => {}
                     Held::Done(k) => block.done.push((member, source.done[k as usize].1.clone())),
                     Held::Alone(k) => block.alone.push((member, source.alone[k as usize].1.clone())),
@@ -415,16 +434,27 @@ impl Runs {
                 targets.into_iter().map(|t| Lanes::collect(code, &t.sources, &t.picks, t.members, false)).collect();
             block
         };
-        self.blocks = if ancestors.len() <= BLOCK || rayon::current_num_threads() == 1 {
+        let alone = ancestors.len() <= BLOCK || rayon::current_num_threads() == 1;
+        self.blocks = if alone {
             ancestors.chunks(BLOCK).map(build).collect()
         } else {
             ancestors.par_chunks(BLOCK).map(build).collect()
         };
-        self.stands = ancestors.iter().map(|k| self.stands[*k]).collect();
-        for (block, old) in self.blocks.iter_mut().zip(&mut old) {
-            for (group, old) in block.groups.iter_mut().zip(&mut old.groups) {
-                group.adopt(std::mem::take(old));
+        let first = self.stands.first().copied().unwrap_or_default();
+        if self.stands.iter().all(|stand| *stand == first) {
+            self.stands.resize(ancestors.len(), first);
+        } else {
+            self.stands = ancestors.iter().map(|k| self.stands[*k]).collect();
+        }
+        let inherit = |(block, old): (&mut Block, Block)| {
+            for (group, old) in block.groups.iter_mut().zip(old.groups) {
+                group.adopt(old);
             }
+        };
+        if alone {
+            self.blocks.iter_mut().zip(old).for_each(inherit);
+        } else {
+            self.blocks.par_iter_mut().zip(old).for_each(inherit);
         }
     }
 

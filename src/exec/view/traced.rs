@@ -20,6 +20,7 @@ use crate::model::{Dead, Infos, Met, Outcomes, Random, Trace, Traced, Update};
 use crate::source::Name;
 use crate::value::domain::Size;
 use crate::value::{DistValue, Domain, Fault, Generator, Value, same};
+use std::hint::black_box;
 use std::sync::Arc;
 pub use walk::{End, pass};
 use walk::{Purpose, Recorded, Walk};
@@ -39,6 +40,9 @@ pub struct TracedView {
 const PATIENCE: u32 = 4;
 /// A graph that served so many times its patience was worth its making.
 const WORTH: u32 = 16;
+
+/// Choices of a trace that does not fit the caches near the processor.
+const LARGE: usize = 2000;
 
 /// What waits to be accepted or rejected.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -311,6 +315,20 @@ impl Traced for TracedView {
 
     fn value(&self, state: &State) -> Value {
         self.live(state).map_or_else(|| state.now.value.clone(), Live::value)
+    }
+
+    fn attend(&self, state: &State, place: usize) {
+        let choices = &state.now.trace.choices;
+        if choices.len() < LARGE {
+            return;
+        }
+        // Reading is all that it takes: nothing waits for what is read, so all of it is on its way at once.
+        if let Some(live) = state.live.as_deref() {
+            live.attend(place);
+        }
+        for choice in choices.iter().skip(place).take(2) {
+            black_box(choice.logp);
+        }
     }
 
     fn propose_with(

@@ -20,7 +20,7 @@ mod sites;
 mod slice;
 
 use super::Row;
-use super::course::Rates;
+use super::course::{Rates, add_rate};
 use crate::model::{Dead, Functions, Random, Shape, Traced, Update};
 use crate::value::hash::{hash_value, same};
 use crate::value::{Fault, HostObject, Value, short};
@@ -536,14 +536,11 @@ impl Moves {
         let infos = walker.view.infos(&walker.state);
         for part in &self.parts {
             part.sites.rates(infos, &mut |site, accepted, proposed| {
-                let name = match site {
-                    Some(site) if self.parts.len() == 1 => site.to_string(),
-                    Some(site) => format!("{}: {site}", part.kind),
-                    None => part.kind.to_string(),
-                };
-                let entry = rates.entry(name).or_default();
-                entry.0 += accepted;
-                entry.1 += proposed;
+                match site {
+                    Some(site) if self.parts.len() == 1 => add_rate(&mut rates, site, accepted, proposed),
+                    Some(site) => add_rate(&mut rates, &format!("{}: {site}", part.kind), accepted, proposed),
+                    None => add_rate(&mut rates, &part.kind.to_string(), accepted, proposed),
+                }
             });
         }
         rates

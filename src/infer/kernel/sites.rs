@@ -163,8 +163,21 @@ impl Sites {
             return None;
         }
         let k = uniform_index(count, random);
-        let places = if self.filters.is_empty() { &walker.view.trace(&walker.state).movable } else { &self.found };
-        Some((places.get(k).map_or(CALLS, |place| *place as usize), count))
+        let trace = walker.view.trace(&walker.state);
+        let place = if !self.filters.is_empty() {
+            self.found.get(k).map(|place| *place as usize)
+        } else if trace.movable.len() == trace.choices.len() {
+            // Where all may be moved, the list of their places need not be read.
+            (k < count - self.calls(trace)).then_some(k)
+        } else {
+            trace.movable.get(k).map(|place| *place as usize)
+        };
+        if let Some(place) = place {
+            walker.view.attend(&walker.state, place);
+            // In a model of fixed structure infos are numbered as the places are.
+            std::hint::black_box(self.known.get(place).is_some_and(Option::is_some));
+        }
+        Some((place.unwrap_or(CALLS), count))
     }
 
     /// What is known of the choice at a place; `scale` is the size of its steps at first.

@@ -3,7 +3,7 @@
 use super::super::code::*;
 use super::column::{Column, Objects};
 use super::{Context, Lanes};
-use crate::prim::Body;
+use crate::prim::{Body, Weights};
 use crate::value::{Fault, Value};
 use std::sync::Arc;
 
@@ -42,7 +42,33 @@ impl Lanes {
                         .map(|(k, g)| f(f64::from_bits(a.at(k)), f64::from_bits(b.at(k)), g).to_bits()),
                 );
             }
-            Body::Draw(f) => {
+            Body::DrawIndex(_, look_over) if self.has_few(native, obj_base) => {
+                let Some(Slot::Obj(o)) = native.args.first() else { return None };
+                let one = [0u32];
+                let (values, which) = match &self.objs[obj_base + (*o & INDEX) as usize] {
+                    Objects::Few { values, which } => (values.as_slice(), which.as_slice()),
+                    Objects::Same(value) => (std::slice::from_ref(value), one.as_slice()),
+                    Objects::Each(_) => return None,
+                };
+                // The weights that no lane draws by need not be valid.
+                let mut tables: Vec<Option<Weights>> = vec![None; values.len()];
+                for (lane, generator) in self.generators.iter_mut().enumerate() {
+                    let k = which[lane.min(which.len() - 1)] as usize;
+                    let table = match &mut tables[k] {
+                        Some(table) => &*table,
+                        none => match look_over(&values[k]) {
+                            Ok(table) => none.insert(table),
+                            Err(fault) => {
+                                refused.push((lane as u32, fault));
+                                out.push(0);
+                                continue;
+                            }
+                        },
+                    };
+                    out.push(table.draw(generator) as u64);
+                }
+            }
+            Body::Draw(f) | Body::DrawIndex(f, _) => {
                 let is_real = matches!(native.d, Slot::Real(_));
                 // Of one array of a few the arguments are made once each; else they stay in place from lane to lane, and only those
                 // that differ are exchanged.
@@ -94,6 +120,16 @@ impl Lanes {
         let column = &mut self.nums[num_base + d as usize];
         self.spare = std::mem::replace(column, Column { varying: true, bits: 0, lanes: out }).lanes;
         Some(refused)
+    }
+
+    /// Whether the one argument of a primitive is an object of which lanes hold one or a few.
+    fn has_few(&self, native: &Native, obj_base: usize) -> bool {
+        match (native.args.as_slice(), native.d) {
+            ([Slot::Obj(o)], Slot::Int(_)) if *o & CONST == 0 => {
+                !matches!(self.objs[obj_base + (*o & INDEX) as usize], Objects::Each(_))
+            }
+            _ => false,
+        }
     }
 
     /// The value of an operand in a lane.

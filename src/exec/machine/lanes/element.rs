@@ -217,7 +217,7 @@ fn field(value: &Value, k: u16) -> Result<&Value, Fault> {
 fn is_draw(func: &FuncCode, instr: Instr) -> bool {
     matches!(instr, Instr::Native { native } if matches!(
         func.natives[native as usize].body,
-        Body::DrawReal0(_) | Body::DrawReal1(_) | Body::DrawReal2(_) | Body::Draw(_)
+        Body::DrawReal0(_) | Body::DrawReal1(_) | Body::DrawReal2(_) | Body::Draw(_) | Body::DrawIndex(..)
     ))
 }
 

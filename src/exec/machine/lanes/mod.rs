@@ -180,8 +180,7 @@ impl Lanes {
     /// Streams for every lane.
     fn need_generators(&mut self, context: &Context<'_>) {
         if self.generators.is_empty() {
-            let first = context.first;
-            self.generators.extend(self.members.iter().map(|k| context.streams.number(first + u64::from(*k))));
+            context.streams.opened(context.first, &self.members, &mut self.generators);
         }
     }
 

@@ -292,7 +292,7 @@ impl Lanes {
     }
 
     fn draws(&mut self, context: &Context<'_>, native: &Native) -> bool {
-        let draws = matches!(native.body, Body::DrawReal0(_) | Body::DrawReal1(_) | Body::DrawReal2(_) | Body::Draw(_));
+        let draws = matches!(native.body, Body::DrawReal0(_) | Body::DrawReal1(_) | Body::DrawReal2(_) | Body::Draw(_) | Body::DrawIndex(..));
         if draws {
             self.need_generators(context);
         }

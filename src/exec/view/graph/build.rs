@@ -1,100 +1,14 @@
 //! From what was recorded to a graph: chains of scalar operations become one node each, and nodes learn who depends on them.
 
+use super::layout::{CallTo, Draft, Graph, Node};
 use super::op::{Place, Program, Programs, Step};
 use super::raw::{Id, Raw, RawGraph, Shadow};
 use super::record::{Met, Object, Target};
-use super::whole::Whole;
 use crate::value::Value;
+use std::collections::HashMap;
 
 /// The most steps and inputs of operations made into one.
 const MOST_FUSED: u32 = 48;
-
-/// What a node does when an operand changed.
-#[derive(Clone, Copy, Debug)]
-pub enum Node {
-    /// A constant.
-    Given,
-    /// The choice at a place.
-    Choice(u32),
-    /// A program of scalar operations.
-    Scalar(u32),
-    /// A program whose result is added to the log weight; a site.
-    Score(u32, u32),
-    /// A program whose result must not change.
-    Guard(u32),
-    /// The log density of the choice at a place, by [`Graph::calls`].
-    Density(u32, u32),
-    /// A function, by [`Graph::calls`].
-    Call(u32),
-    Whole(u32),
-    Pack,
-}
-
-/// A function, none for the log density of a distribution that is an operand; and a program that says the same on the usual path.
-#[derive(Clone, Copy, Debug)]
-pub struct CallTo {
-    pub func: Option<u32>,
-    pub program: Option<u32>,
-}
-
-/// A choice: its node and that of its log density, 0 for none.
-#[derive(Clone, Copy, Debug)]
-pub struct ChoiceNode {
-    pub node: Id,
-    pub density: Id,
-}
-
-/// A node, and where its operands and its readers begin in the lists of all.
-#[derive(Clone, Copy, Debug)]
-struct Record {
-    node: Node,
-    inputs: u32,
-    edges: u32,
-}
-
-/// What one run did on which choices have influence.
-#[derive(Debug, Default)]
-pub struct Graph {
-    /// The nodes, and one more that says where the lists end.
-    records: Vec<Record>,
-    inputs: Vec<Id>,
-    /// Who reads a node, and at which of its parts or operands.
-    edges: Vec<(Id, u32)>,
-    pub programs: Vec<Program>,
-    pub wholes: Vec<Whole>,
-    pub calls: Vec<CallTo>,
-    pub choices: Vec<ChoiceNode>,
-    /// The sites and distributions of the choices.
-    pub targets: Vec<(u32, Target)>,
-    pub result: Option<Object>,
-}
-
-impl Graph {
-    /// How many nodes there are.
-    pub fn len(&self) -> usize {
-        self.records.len() - 1
-    }
-
-    /// What a node does.
-    #[inline]
-    pub fn node(&self, node: Id) -> Node {
-        self.records[node as usize].node
-    }
-
-    /// The operands of a node.
-    #[inline]
-    pub fn inputs(&self, node: Id) -> &[Id] {
-        let k = node as usize;
-        &self.inputs[self.records[k].inputs as usize..self.records[k + 1].inputs as usize]
-    }
-
-    /// Who reads a node, and where.
-    #[inline]
-    pub fn readers(&self, node: Id) -> &[(Id, u32)] {
-        let k = node as usize;
-        &self.edges[self.records[k].edges as usize..self.records[k + 1].edges as usize]
-    }
-}
 
 /// Scalar operations that only one other reads are done within it.
 struct Fusion<'a> {
@@ -193,33 +107,43 @@ fn operands(node: &Raw, mut go: impl FnMut(Id)) {
 /// The graph, and the present values of its nodes.
 pub fn build(raw: RawGraph, met: Vec<Met>, mut programs: Programs, mut result: Object) -> (Graph, Vec<Value>) {
     let fusion = Fusion::new(&raw, &met, &result);
-    let mut graph = Graph::default();
+    let mut draft = Draft::default();
+    let mut calls = HashMap::new();
+    let mut all_calls = Vec::new();
+    let mut call = |call: CallTo| {
+        *calls.entry(call).or_insert_with(|| {
+            all_calls.push(call);
+            (all_calls.len() - 1) as u32
+        })
+    };
     let mut values = Vec::new();
     // From numbers as recorded to those of the graph.
     let mut new: Vec<Id> = vec![0; raw.nodes.len()];
-    let mut slots: Vec<u32> = Vec::new();
     for (k, node) in raw.nodes.iter().enumerate() {
         if fusion.within[k] {
             continue;
         }
-        new[k] = graph.records.len() as Id;
-        let start = graph.inputs.len() as u32;
+        new[k] = draft.nodes.len() as Id;
         let mut inputs = Vec::new();
+        let mut slots = None;
         let kept = match node {
             Raw::Given => Node::Given,
-            Raw::Choice(place) => Node::Choice(*place),
+            // Where the density lies is known at the end.
+            Raw::Choice(place) => Node::Choice(*place, 0),
             Raw::Scalar(..) => Node::Scalar(programs.add(fusion.program(k as Id, true, &new, &mut inputs))),
             Raw::Score(id, site) => Node::Score(programs.add(fusion.program(*id, false, &new, &mut inputs)), *site),
             Raw::Guard(id) => Node::Guard(programs.add(fusion.program(*id, false, &new, &mut inputs))),
             Raw::Density { choice, func, program, args } => {
                 inputs.extend(args.iter().map(|id| new[*id as usize]));
-                graph.calls.push(CallTo { func: *func, program: *program });
-                Node::Density(*choice, (graph.calls.len() - 1) as u32)
+                let dist = match &met[*choice as usize].target {
+                    Target::Known(dist, _) => Some(*dist),
+                    Target::Node(_) => None,
+                };
+                Node::Density(*choice, call(CallTo { func: *func, program: *program, dist }))
             }
             Raw::Call { func, program, args } => {
                 inputs.extend(args.iter().map(|id| new[*id as usize]));
-                graph.calls.push(CallTo { func: Some(*func), program: *program });
-                Node::Call((graph.calls.len() - 1) as u32)
+                Node::Call(call(CallTo { func: Some(*func), program: *program, dist: None }))
             }
             Raw::Whole(whole, args) => {
                 inputs.extend(args.iter().map(|id| new[*id as usize]));
@@ -227,63 +151,31 @@ pub fn build(raw: RawGraph, met: Vec<Met>, mut programs: Programs, mut result: O
             }
             Raw::Pack(parts) => {
                 inputs.extend(parts.iter().map(|(_, id)| new[*id as usize]));
-                slots.extend(parts.iter().map(|(slot, _)| *slot));
+                slots = Some(parts.iter().map(|(slot, _)| *slot).collect());
                 Node::Pack
             }
         };
-        graph.records.push(Record { node: kept, inputs: start, edges: 0 });
-        graph.inputs.extend(&inputs);
-        if !matches!(kept, Node::Pack) {
-            slots.extend(0..inputs.len() as u32);
-        }
+        draft.add(kept, &inputs, slots);
         values.push(raw.values[k].clone());
     }
-    graph.records.push(Record { node: Node::Given, inputs: graph.inputs.len() as u32, edges: 0 });
-    edges(&mut graph, &slots);
     renumber(&mut result.shadow, &new);
     let renamed = |target: Target| match target {
         Target::Known(dist, args) => Target::Known(dist, args.iter().map(|id| new[*id as usize]).collect()),
         Target::Node(id) => Target::Node(new[id as usize]),
     };
-    for choice in met {
-        // The first node is a constant, so that 0 stays 0.
-        let (node, density) = (new[choice.node as usize], new[choice.density as usize]);
-        graph.choices.push(ChoiceNode { node, density });
-        graph.targets.push((choice.site, renamed(choice.target)));
-    }
-    graph.programs = programs.all;
-    graph.wholes = raw.wholes;
-    graph.result = Some(result);
+    // The first node is a constant, so that 0 stays 0.
+    let densities: Vec<Id> = met.iter().map(|choice| new[choice.density as usize]).collect();
+    let (words, cells) = draft.lay_out(&densities);
+    let graph = Graph {
+        words,
+        programs: programs.all,
+        wholes: raw.wholes,
+        calls: all_calls,
+        choices: met.iter().map(|choice| cells[new[choice.node as usize] as usize]).collect(),
+        targets: met.into_iter().map(|choice| (choice.site, renamed(choice.target))).collect(),
+        result: Some(result),
+    };
     (graph, values)
-}
-
-/// Turns operands round: who reads each node.
-fn edges(graph: &mut Graph, slots: &[u32]) {
-    let n = graph.len();
-    let mut starts = vec![0u32; n + 1];
-    let fixed: Vec<bool> = graph.records.iter().map(|record| matches!(record.node, Node::Given)).collect();
-    // Constants never change: nobody need be told.
-    for id in &graph.inputs {
-        starts[*id as usize + 1] += u32::from(!fixed[*id as usize]);
-    }
-    for k in 0..n {
-        starts[k + 1] += starts[k];
-    }
-    let mut next = starts.clone();
-    let mut all = vec![(0, 0); starts[n] as usize];
-    for reader in 0..n {
-        for k in graph.records[reader].inputs..graph.records[reader + 1].inputs {
-            let id = graph.inputs[k as usize] as usize;
-            if !fixed[id] {
-                all[next[id] as usize] = (reader as Id, slots[k as usize]);
-                next[id] += 1;
-            }
-        }
-    }
-    for (record, start) in graph.records.iter_mut().zip(starts) {
-        record.edges = start;
-    }
-    graph.edges = all;
 }
 
 fn renumber(shadow: &mut Shadow, new: &[Id]) {

@@ -2,7 +2,7 @@
 
 use super::op::{Kind, Op};
 use super::whole::{self, Whole};
-use crate::value::Value;
+use crate::value::{Matrix, Value};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -133,7 +133,31 @@ pub struct RawGraph {
     /// Compound values made into nodes, so that each is made once; the shadow is held so that its place in memory stays its own.
     packs: HashMap<usize, (Arc<Parts>, Id)>,
     guarded: HashMap<Id, ()>,
+    /// Constant objects by their place in memory, so that each is one node; the node holds it, so that the place stays its own.
+    objects: HashMap<usize, Id>,
+    /// The rows of constant matrices as arrays, by the place of the matrix, which is held.
+    rows: HashMap<usize, (Arc<Matrix>, Value)>,
 }
+
+/// Where an object lies in memory.
+fn place_in_memory(value: &Value) -> Option<usize> {
+    Some(match value {
+        Value::Reals(a) => Arc::as_ptr(a) as usize,
+        Value::Ints(a) => Arc::as_ptr(a) as usize,
+        Value::Bools(a) => Arc::as_ptr(a) as usize,
+        Value::Values(a) => Arc::as_ptr(a) as usize,
+        Value::Matrix(a) => Arc::as_ptr(a) as usize,
+        Value::Tuple(a) => Arc::as_ptr(a) as usize,
+        Value::Record(a) => Arc::as_ptr(a) as usize,
+        Value::Variant(a) => Arc::as_ptr(a) as usize,
+        Value::Closure(a) => Arc::as_ptr(a) as usize,
+        Value::Dist(a) => Arc::as_ptr(a) as usize,
+        _ => return None,
+    })
+}
+
+/// Operations looked at to see whether one was met before.
+const LATELY: usize = 16;
 
 impl RawGraph {
     /// An empty graph.
@@ -179,7 +203,7 @@ impl RawGraph {
                 Value::Real(x) => self.number(0, x.to_bits(), Kind::Real),
                 Value::Int(n) => self.number(0, *n as u64, Kind::Int),
                 Value::Bool(b) => self.number(0, u64::from(*b), Kind::Bool),
-                other => self.add(Raw::Given, other.clone()),
+                other => self.object(other),
             },
             Shadow::Parts(parts) => {
                 let place = Arc::as_ptr(parts) as usize;
@@ -199,6 +223,26 @@ impl RawGraph {
         }
     }
 
+    /// The node of a constant object.
+    fn object(&mut self, value: &Value) -> Option<Id> {
+        let place = place_in_memory(value);
+        if let Some(id) = place.and_then(|place| self.objects.get(&place)) {
+            return Some(*id);
+        }
+        let id = self.add(Raw::Given, value.clone())?;
+        if let Some(place) = place {
+            self.objects.insert(place, id);
+        }
+        Some(id)
+    }
+
+    /// The rows of a constant matrix as an array, made once: an index then takes a row instead of copying it.
+    pub fn rows(&mut self, matrix: &Arc<Matrix>) -> Value {
+        let rows = || Value::Values(Arc::new((0..matrix.rows).map(|i| Value::reals(matrix.row(i).to_vec())).collect()));
+        let place = Arc::as_ptr(matrix) as usize;
+        self.rows.entry(place).or_insert_with(|| (Arc::clone(matrix), rows())).1.clone()
+    }
+
     /// Makes the run depend on a node having its present value.
     pub fn guard(&mut self, node: Id) -> Option<()> {
         if node != 0 && self.guarded.insert(node, ()).is_none() {
@@ -210,7 +254,14 @@ impl RawGraph {
 
     /// Adds an operation on whole values.
     pub fn operation(&mut self, whole: Whole, args: Vec<Id>, value: Value) -> Option<Id> {
-        self.wholes.push(whole);
-        self.add(Raw::Whole((self.wholes.len() - 1) as u32, args.into()), value)
+        let known = self.wholes.iter().rev().take(LATELY).position(|other| other.alike(&whole));
+        let number = match known {
+            Some(back) => self.wholes.len() - 1 - back,
+            None => {
+                self.wholes.push(whole);
+                self.wholes.len() - 1
+            }
+        };
+        self.add(Raw::Whole(number as u32, args.into()), value)
     }
 }

@@ -63,6 +63,20 @@ fn fault(what: &str) -> Fault {
 }
 
 impl Whole {
+    /// Whether two operations are known to be the same.
+    pub fn alike(&self, other: &Whole) -> bool {
+        match (self, other) {
+            (Whole::Op(a), Whole::Op(b)) => a == b,
+            (Whole::Part(a), Whole::Part(b)) => a == b,
+            (Whole::Index, Whole::Index)
+            | (Whole::Index2, Whole::Index2)
+            | (Whole::Len, Whole::Len)
+            | (Whole::Tag, Whole::Tag)
+            | (Whole::Logp, Whole::Logp) => true,
+            _ => false,
+        }
+    }
+
     /// The result of a small operation on nodes, without copying them; none where `apply` must do it.
     #[inline]
     pub fn at(&self, values: &[Value], inputs: &[u32]) -> Option<Value> {

@@ -129,7 +129,11 @@ impl Recorder<'_> {
             self.part(&object, number.bits as usize)?
         } else {
             let index = self.integer(i)?;
-            self.operate(Whole::Index, vec![(object.value, object.shadow), index])?
+            let array = match &object.value {
+                Value::Matrix(matrix) if object.shadow.is_constant() => self.raw.rows(matrix),
+                _ => object.value,
+            };
+            self.operate(Whole::Index, vec![(array, object.shadow), index])?
         };
         self.store(d, result)
     }
