@@ -159,6 +159,14 @@ pub struct Population<S: Stepped> {
     history: History,
     /// Keep every named choice of the results.
     pub all: bool,
+    buffers: Buffers,
+}
+
+/// Memory that every step needs again. A clone starts without.
+#[derive(Default)]
+struct Buffers {
+    ancestors: Vec<usize>,
+    roots: Vec<u32>,
 }
 
 impl<S: Stepped> Clone for Population<S> {
@@ -173,6 +181,7 @@ impl<S: Stepped> Clone for Population<S> {
             evidence: self.evidence,
             history: self.history.clone(),
             all: self.all,
+            buffers: Buffers::default(),
         }
     }
 }
@@ -206,6 +215,7 @@ fn holding<S: Stepped>(view: Arc<S>, runs: S::Runs, n: usize) -> Population<S> {
         evidence: 0.0,
         history: History::default(),
         all: false,
+        buffers: Buffers::default(),
     }
 }
 
@@ -259,6 +269,8 @@ impl<S: Stepped> Population<S> {
     /// Runs particles to their next weight, and adds the weights that are due.
     pub fn advance(&mut self, random: &mut dyn Random) -> Result<(), Fault> {
         let waits: Vec<bool> = self.pending.iter().map(Option::is_some).collect();
+        // The memory of what followed from the weights before is that of what the step gives.
+        self.shares = OnceLock::new();
         let step = match random.generator() {
             Some(generator) => {
                 let streams = generator.streams();
@@ -270,6 +282,7 @@ impl<S: Stepped> Population<S> {
             self.history.note(dead);
         }
         self.settle(&step.gained);
+        self.shares = OnceLock::from(Shares::of_in(&self.log_weights, step.gained));
         let ess = self.effective_size();
         self.history.course.stepped(ess, self.weighing_site());
         Ok(())
@@ -359,11 +372,13 @@ impl<S: Stepped> Population<S> {
             let kept = self.heir(random)?;
             scheme.conditional_ancestors(&weights, kept, random)
         } else {
-            scheme.ancestors(&weights, n, random)
+            scheme.ancestors_in(&weights, n, random, std::mem::take(&mut self.buffers.ancestors))
         };
         let ancestors = mutant!("resampling from the first particle", vec![0; n], ancestors);
         self.view.gather(&mut self.runs, &ancestors);
-        self.roots = ancestors.iter().map(|k| self.roots[*k]).collect();
+        std::mem::swap(&mut self.roots, &mut self.buffers.roots);
+        self.roots.clear();
+        self.roots.extend(ancestors.iter().map(|k| self.buffers.roots[*k]));
         self.history.course.resampled(&self.roots);
         if !self.pending.is_empty() {
             let before = std::mem::take(&mut self.pending);
@@ -378,6 +393,7 @@ impl<S: Stepped> Population<S> {
             None if mutant!("weights kept after resampling", true, false) => {}
             None => self.log_weights_mut().fill(0.0),
         }
+        self.buffers.ancestors = ancestors;
         Ok(())
     }
 
@@ -571,17 +587,23 @@ struct Shares {
 impl Shares {
     /// Of weights with these logs; none if all are zero.
     fn of(log_weights: &[f64]) -> Option<Shares> {
+        Shares::of_in(log_weights, Vec::new())
+    }
+
+    /// The same in this memory.
+    fn of_in(log_weights: &[f64], mut weights: Vec<f64>) -> Option<Shares> {
         let highest = gathered(log_weights, f64::NEG_INFINITY, |w| w, |a, b| if b > a { b } else { a });
         if highest == f64::NEG_INFINITY {
             return None;
         }
         let share = |w: &f64| (w - highest).exp();
         // Sums stay in their order, so that they do not depend on the threads.
-        let mut weights: Vec<f64> = if log_weights.len() < 2 * TOGETHER || rayon::current_num_threads() == 1 {
-            log_weights.iter().map(share).collect()
+        if log_weights.len() < 2 * TOGETHER || rayon::current_num_threads() == 1 {
+            weights.clear();
+            weights.extend(log_weights.iter().map(share));
         } else {
-            log_weights.par_iter().with_min_len(TOGETHER).map(share).collect()
-        };
+            log_weights.par_iter().with_min_len(TOGETHER).map(share).collect_into_vec(&mut weights);
+        }
         let sum = sum_of(&weights, |w| w);
         weights.iter_mut().for_each(|w| *w /= sum);
         let effective = effective(&weights);

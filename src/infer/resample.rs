@@ -52,12 +52,17 @@ impl Resampler {
 
     /// The ancestors of `n` children, in ascending order. `weights` are linear with sum 1.
     pub fn ancestors(self, weights: &[f64], n: usize, random: &mut dyn Random) -> Vec<usize> {
+        self.ancestors_in(weights, n, random, Vec::new())
+    }
+
+    /// The same, in memory that was used before where the scheme can.
+    pub fn ancestors_in(self, weights: &[f64], n: usize, random: &mut dyn Random, memory: Vec<usize>) -> Vec<usize> {
         match self {
             Resampler::Systematic => {
                 // Only the place of u among the fractional parts of n times the cumulative weights matters.
                 let breaks = if random.generator().is_some() { Vec::new() } else { fractions(weights, n) };
                 let u = mutant!("systematic resampling with a fixed offset", 0.5, random.uniform(&breaks));
-                strata(weights, n, u, |k| (k as f64 + u) / n as f64)
+                strata(weights, n, u, |k| (k as f64 + u) / n as f64, memory)
             }
             Resampler::Stratified => {
                 let exact = random.generator().is_none();
@@ -225,9 +230,10 @@ fn multinomial(weights: &[f64], n: usize, random: &mut dyn Random) -> Vec<usize>
 
 /// The ancestor of each of `n` points, of which the one of each stratum lies at about `u` of its width: as [`sweep`], but particle by
 /// particle, as the number of the points below the end of each follows from where it lies.
-fn strata(weights: &[f64], n: usize, u: f64, point: impl Fn(usize) -> f64) -> Vec<usize> {
+fn strata(weights: &[f64], n: usize, u: f64, point: impl Fn(usize) -> f64, mut ancestors: Vec<usize>) -> Vec<usize> {
     let last = weights.iter().rposition(|w| *w > 0.0).unwrap_or(0);
-    let mut ancestors = vec![0; n];
+    ancestors.clear();
+    ancestors.resize(n, 0);
     let mut cumulative = 0.0;
     let mut begin = 0;
     // Beyond this of a whole number rounding cannot have moved the end over a point.
@@ -350,7 +356,8 @@ mod tests {
                 // Ends of particles that fall on points, too.
                 for u in [0.0, 0.5, generator.uniform(), 1.0 - f64::EPSILON / 2.0] {
                     let point = |k: usize| (k as f64 + u) / n as f64;
-                    assert_eq!(strata(&weights, n, u, point), sweep(&weights, n, point), "{n} {round} {u}");
+                    let memory = vec![7; round];
+                    assert_eq!(strata(&weights, n, u, point, memory), sweep(&weights, n, point), "{n} {round} {u}");
                 }
             }
         }

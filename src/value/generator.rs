@@ -36,6 +36,10 @@ impl Streams {
     /// a time, which costs less than one by one.
     pub fn opened(&self, first: u64, numbers: &[u32], out: &mut Vec<Generator>) {
         for numbers in numbers.chunks(TOGETHER) {
+            if numbers.len() < WORTH {
+                out.extend(numbers.iter().map(|k| self.number(first.wrapping_add(u64::from(*k)))));
+                continue;
+            }
             let mut streams = [0; TOGETHER];
             for (stream, k) in streams.iter_mut().zip(numbers) {
                 *stream = self.first.wrapping_add(first.wrapping_add(u64::from(*k)));
@@ -170,28 +174,30 @@ fn philox(key: u64, low: u64, high: u64) -> [u64; 2] {
     [u64::from(counter[0]) | u64::from(counter[1]) << 32, u64::from(counter[2]) | u64::from(counter[3]) << 32]
 }
 
-/// Blocks that are drawn together: what the compiler makes vector instructions of.
-const TOGETHER: usize = 4;
+/// Blocks that are drawn together, which the compiler makes vector instructions of; and how many of them are worth it.
+const TOGETHER: usize = 64;
+const WORTH: usize = 16;
 
 /// The blocks of several counters whose lower halves are the same.
 fn philox_together(key: u64, low: u64, high: [u64; TOGETHER]) -> [[u64; 2]; TOGETHER] {
     const LOW: u64 = u32::MAX as u64;
-    // Words of 32 bits, each in 64, so that products need no widening.
-    let mut counter = [[low & LOW; TOGETHER], [low >> 32; TOGETHER], high.map(|h| h & LOW), high.map(|h| h >> 32)];
+    // Words of 32 bits, each in 64, so that products need no widening; a round of all counters before the next.
+    let (mut a, mut b) = ([low & LOW; TOGETHER], [low >> 32; TOGETHER]);
+    let (mut c, mut d) = (high.map(|h| h & LOW), high.map(|h| h >> 32));
     let mut key = [key as u32, (key >> 32) as u32];
     for _ in 0..ROUNDS {
-        let before = counter;
+        let (key_0, key_1) = (u64::from(key[0]), u64::from(key[1]));
         for k in 0..TOGETHER {
-            let product_0 = u64::from(MULTIPLIER_0) * (before[0][k] & LOW);
-            let product_1 = u64::from(MULTIPLIER_1) * (before[2][k] & LOW);
-            counter[0][k] = (product_1 >> 32) ^ before[1][k] ^ u64::from(key[0]);
-            counter[1][k] = product_1 & LOW;
-            counter[2][k] = (product_0 >> 32) ^ before[3][k] ^ u64::from(key[1]);
-            counter[3][k] = product_0 & LOW;
+            let product_0 = (a[k] & LOW) * u64::from(MULTIPLIER_0);
+            let product_1 = (c[k] & LOW) * u64::from(MULTIPLIER_1);
+            a[k] = (product_1 >> 32) ^ b[k] ^ key_0;
+            c[k] = (product_0 >> 32) ^ d[k] ^ key_1;
+            b[k] = product_1 & LOW;
+            d[k] = product_0 & LOW;
         }
         key = [key[0].wrapping_add(WEYL_0), key[1].wrapping_add(WEYL_1)];
     }
-    std::array::from_fn(|k| [counter[0][k] | counter[1][k] << 32, counter[2][k] | counter[3][k] << 32])
+    std::array::from_fn(|k| [a[k] | b[k] << 32, c[k] | d[k] << 32])
 }
 
 #[cfg(test)]
@@ -264,7 +270,7 @@ mod tests {
     #[test]
     fn streams_opened_together_are_those_opened_one_by_one() {
         let streams = Generator::new(7).streams();
-        for count in [0, 1, 3, 4, 5, 9] {
+        for count in [0, 1, 5, 15, 16, 63, 64, 70, 150] {
             let numbers: Vec<u32> = (0..count).map(|k| k * k + 1).collect();
             let mut opened = vec![Generator::new(1)];
             streams.opened(u64::MAX - 20, &numbers, &mut opened);

@@ -128,7 +128,7 @@ impl Stepping<'_> {
         let mut losses = Vec::new();
         while let Some(mut group) = work.pop() {
             match group.run(&self.context, &mut losses) {
-                Exit::Paused { site, weights, addresses }
+                Exit::Paused { site, mut weights, addresses }
                     if group.len() == self.gained.len() && weights.varying && !addresses.varying =>
                 {
                     // All runs of the block together, each in the lane of its place.
@@ -136,6 +136,7 @@ impl Stepping<'_> {
                     for (lane, gained) in self.gained.iter_mut().enumerate() {
                         *gained = f64::from_bits(weights.at(mutant!("lanes gain the weight of the first", 0, lane)));
                     }
+                    weights.release();
                     paused.push(group);
                 }
                 Exit::Paused { site, weights, addresses } => {

@@ -535,12 +535,10 @@ impl Moves {
         let mut rates = Rates::new();
         let infos = walker.view.infos(&walker.state);
         for part in &self.parts {
-            part.sites.rates(infos, &mut |site, accepted, proposed| {
-                match site {
-                    Some(site) if self.parts.len() == 1 => add_rate(&mut rates, site, accepted, proposed),
-                    Some(site) => add_rate(&mut rates, &format!("{}: {site}", part.kind), accepted, proposed),
-                    None => add_rate(&mut rates, &part.kind.to_string(), accepted, proposed),
-                }
+            part.sites.rates(infos, &mut |site, accepted, proposed| match site {
+                Some(site) if self.parts.len() == 1 => add_rate(&mut rates, site, accepted, proposed),
+                Some(site) => add_rate(&mut rates, &format!("{}: {site}", part.kind), accepted, proposed),
+                None => add_rate(&mut rates, &part.kind.to_string(), accepted, proposed),
             });
         }
         rates

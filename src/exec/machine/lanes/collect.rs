@@ -3,8 +3,8 @@
 use super::super::code::*;
 use super::super::frame::Machine;
 use super::super::state::live_at;
-use super::Lanes;
 use super::column::{Column, Objects, identical};
+use super::{Lanes, pool};
 use crate::value::Value;
 use std::sync::Arc;
 
@@ -54,7 +54,8 @@ fn column(segments: &[Segment<'_>], count: usize, register: usize) -> Column {
     if first.is_some() && segments.iter().all(|segment| uniform(segment) == first) {
         return Column::same(first.unwrap_or_default());
     }
-    let mut out = Vec::with_capacity(count);
+    let mut out = pool::column();
+    out.reserve(count);
     for segment in segments {
         match segment.source {
             Source::Lanes(lanes) if lanes.nums[register].varying => {

@@ -1,5 +1,6 @@
 //! Registers of many runs at once: one value for all of them, or a value for each.
 
+use super::pool;
 use crate::value::Value;
 use std::sync::Arc;
 
@@ -43,6 +44,20 @@ impl Column {
     pub fn set(&mut self, bits: u64) {
         self.varying = false;
         self.bits = bits;
+    }
+
+    /// Whether memory for lanes is held, whatever is in it.
+    #[inline]
+    pub fn holds_memory(&self) -> bool {
+        self.lanes.capacity() > 0
+    }
+
+    /// Forgets what the lanes hold and gives the memory back.
+    pub fn release(&mut self) {
+        if self.varying {
+            self.set(0);
+        }
+        pool::give(std::mem::take(&mut self.lanes));
     }
 
     /// The register as an operand.

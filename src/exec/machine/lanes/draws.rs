@@ -2,7 +2,7 @@
 
 use super::super::code::*;
 use super::column::{Column, Objects};
-use super::{Context, Lanes};
+use super::{Context, Lanes, pool};
 use crate::prim::{Body, Weights};
 use crate::value::{Fault, Value};
 use std::sync::Arc;
@@ -23,7 +23,7 @@ impl Lanes {
             Some(Slot::Real(n) | Slot::Int(n) | Slot::Bool(n)) => Some(num_base + *n as usize),
             _ => None,
         };
-        let mut out = std::mem::take(&mut self.spare);
+        let mut out = pool::or_other(std::mem::take(&mut self.spare));
         out.clear();
         let mut refused: Vec<(u32, Fault)> = Vec::new();
         let (nums, generators) = (&self.nums, &mut self.generators);

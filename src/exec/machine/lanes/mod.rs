@@ -10,6 +10,7 @@ mod column;
 mod draws;
 mod element;
 mod kernel;
+mod pool;
 mod run;
 
 use super::address;
@@ -102,18 +103,8 @@ impl Lanes {
 
     /// Takes over the memory of lanes that are no longer needed.
     pub fn adopt(&mut self, old: Lanes) {
-        let known = self.nums.len();
-        for (k, column) in old.nums.into_iter().enumerate() {
-            if k >= known {
-                self.nums.push(Column { varying: false, ..column });
-            } else if !self.nums[k].varying {
-                self.nums[k].lanes = column.lanes;
-            }
-        }
-        self.spare = old.spare;
+        old.nums.into_iter().for_each(|column| pool::give(column.lanes));
         self.scratch = old.scratch;
-        self.generators = old.generators;
-        self.generators.clear();
     }
 
     /// Whether a paused run could be a lane.
@@ -180,15 +171,27 @@ impl Lanes {
     /// Streams for every lane.
     fn need_generators(&mut self, context: &Context<'_>) {
         if self.generators.is_empty() {
+            self.generators = pool::generators();
             context.streams.opened(context.first, &self.members, &mut self.generators);
         }
     }
 
-    /// Drops what no later instruction reads.
+    /// Drops what no later instruction reads, and gives its memory back.
     fn forget_dead(&mut self, code: &Code) {
+        pool::give(std::mem::take(&mut self.spare));
+        pool::give_generators(std::mem::take(&mut self.generators));
+        for column in &mut self.nums[self.num_top..] {
+            column.release();
+        }
         for frame in &self.frames {
             let func = &code.funcs[frame.func as usize];
             let Some(live) = super::state::live_at(code, frame.func, frame.pc) else { continue };
+            let base = frame.num_base as usize;
+            for (k, column) in self.nums[base..base + func.num_size as usize].iter_mut().enumerate() {
+                if column.holds_memory() && !live.nums.contains(&(k as Num)) {
+                    column.release();
+                }
+            }
             let base = frame.obj_base as usize;
             for (k, objects) in self.objs[base..base + func.obj_size as usize].iter_mut().enumerate() {
                 if !live.objs.contains(&(k as Obj)) {

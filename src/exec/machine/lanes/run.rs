@@ -3,8 +3,8 @@
 use super::super::code::*;
 use super::super::frame::{Frame, member_function};
 use super::column::{Column, Objects};
-use super::kernel;
 use super::{Context, Exit, Lanes, Loss};
+use super::{kernel, pool};
 use crate::prim::Body;
 use crate::value::interrupt::interrupted;
 use crate::value::{Fault, Value};
@@ -81,14 +81,14 @@ impl Lanes {
                     }};
                 }
                 if let Some((op, d, a, b)) = kernel::binary(instr) {
-                    let mut spare = std::mem::take(&mut self.spare);
+                    let mut spare = pool::or_other(std::mem::take(&mut self.spare));
                     kernel::run2(&mut self.nums, &mut spare, self.count, op, [at(d), at(a), at(b)]);
                     self.spare = spare;
                     continue;
                 }
                 macro_rules! unary {
                     ($d:expr, $a:expr, $f:expr) => {{
-                        let mut spare = std::mem::take(&mut self.spare);
+                        let mut spare = pool::or_other(std::mem::take(&mut self.spare));
                         kernel::run1(&mut self.nums, &mut spare, [at($d), at($a)], $f);
                         self.spare = spare;
                     }};
@@ -96,7 +96,7 @@ impl Lanes {
                 if let Some((comparison, a, b, to)) = kernel::branch(instr) {
                     let (a, b) = (&self.nums[at(a)], &self.nums[at(b)]);
                     let uniform = !a.varying && !b.varying;
-                    let mut mask = std::mem::take(&mut self.spare);
+                    let mut mask = pool::or_other(std::mem::take(&mut self.spare));
                     kernel::compare(
                         &mut mask,
                         if uniform { 1 } else { self.count },
@@ -137,7 +137,7 @@ impl Lanes {
                     }
                     Instr::Next { i, high, to } => {
                         step!();
-                        let mut spare = std::mem::take(&mut self.spare);
+                        let mut spare = pool::or_other(std::mem::take(&mut self.spare));
                         kernel::run1(&mut self.nums, &mut spare, [at(i), at(i)], |x| (x as i64).wrapping_add(1) as u64);
                         let (i, high) = (&self.nums[at(i)], &self.nums[at(high)]);
                         if !i.varying && !high.varying {
@@ -292,7 +292,10 @@ impl Lanes {
     }
 
     fn draws(&mut self, context: &Context<'_>, native: &Native) -> bool {
-        let draws = matches!(native.body, Body::DrawReal0(_) | Body::DrawReal1(_) | Body::DrawReal2(_) | Body::Draw(_) | Body::DrawIndex(..));
+        let draws = matches!(
+            native.body,
+            Body::DrawReal0(_) | Body::DrawReal1(_) | Body::DrawReal2(_) | Body::Draw(_) | Body::DrawIndex(..)
+        );
         if draws {
             self.need_generators(context);
         }
@@ -301,7 +304,7 @@ impl Lanes {
 
     fn move_number(&mut self, d: usize, a: usize) {
         if self.nums[a].varying {
-            let mut spare = std::mem::take(&mut self.spare);
+            let mut spare = pool::or_other(std::mem::take(&mut self.spare));
             spare.clear();
             spare.extend_from_slice(&self.nums[a].lanes);
             std::mem::swap(&mut spare, &mut self.nums[d].lanes);
@@ -351,7 +354,7 @@ impl Lanes {
         a: Obj,
         i: usize,
     ) -> Option<Vec<(u32, Loss)>> {
-        let mut out = std::mem::take(&mut self.spare);
+        let mut out = pool::or_other(std::mem::take(&mut self.spare));
         out.clear();
         {
             let Some(Value::Reals(xs)) = self.shared(func, obj_base, a) else { return None };
@@ -391,7 +394,7 @@ impl Lanes {
             return !overflows;
         }
         let (x, y) = (x.operand(), y.operand());
-        let mut out = std::mem::take(&mut self.spare);
+        let mut out = pool::or_other(std::mem::take(&mut self.spare));
         out.clear();
         let mut overflows = false;
         out.extend((0..self.count).map(|k| {
@@ -678,7 +681,6 @@ impl Lanes {
         score: &Score,
         losses: &mut Vec<(u32, Loss)>,
     ) -> Exit {
-        let mut weights = self.nums[from].clone();
         let lost = |bits: u64| {
             let weight = f64::from_bits(bits);
             if weight.is_nan() {
@@ -689,6 +691,7 @@ impl Lanes {
                 None
             }
         };
+        let weights = &self.nums[from];
         let lost: Vec<(u32, Loss)> = if weights.varying {
             let lanes = weights.lanes.iter().enumerate();
             lanes.filter_map(|(lane, bits)| lost(*bits).map(|loss| (lane as u32, loss))).collect()
@@ -698,15 +701,18 @@ impl Lanes {
                 None => Vec::new(),
             }
         };
-        if !lost.is_empty() {
-            if self.lose(context, lost, losses) {
-                return Exit::Empty;
-            }
-            weights = self.nums[from].clone();
+        if !lost.is_empty() && self.lose(context, lost, losses) {
+            return Exit::Empty;
         }
         let addresses = self.addresses(frame, score.site, &score.path);
+        let read_again = score.live.nums.contains(&((from - frame.num_base as usize) as Num));
+        let weights = match &mut self.nums[from] {
+            // A constant stays in its register, too.
+            column if !column.varying => Column::same(column.bits),
+            column if read_again => column.clone(),
+            column => std::mem::take(column),
+        };
         self.forget_dead(context.code);
-        self.generators.clear();
         Exit::Paused { site: score.site, weights, addresses }
     }
 }
