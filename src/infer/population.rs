@@ -300,8 +300,13 @@ impl<S: Stepped> Population<S> {
     fn settle(&mut self, gained: &[f64]) {
         self.shares = OnceLock::new();
         let stands = self.view.stands(&self.runs);
-        if self.pending.is_empty() && stands.iter().all(|stand| *stand == stands[0]) {
-            self.log_weights.iter_mut().zip(gained).for_each(|(weight, gained)| *weight += gained);
+        if self.pending.is_empty() && all_same(stands) {
+            let add = |(weight, gained): (&mut f64, &f64)| *weight += gained;
+            if by_itself(gained.len()) {
+                self.log_weights.iter_mut().zip(gained).for_each(add);
+            } else {
+                self.log_weights.par_iter_mut().with_min_len(TOGETHER).zip(gained).for_each(add);
+            }
             return;
         }
         let address = |k: usize| match stands[k] {
@@ -574,6 +579,18 @@ fn still_running() -> Fault {
 /// Weights that one thread takes at least.
 const TOGETHER: usize = 4096;
 
+/// Whether so many weights are left to one thread.
+fn by_itself(count: usize) -> bool {
+    count < 2 * TOGETHER || rayon::current_num_threads() == 1
+}
+
+/// Whether all runs stand at the same place.
+fn all_same(stands: &[Stand]) -> bool {
+    let Some(first) = stands.first() else { return true };
+    let same = |stand: &Stand| stand == first;
+    if by_itself(stands.len()) { stands.iter().all(same) } else { stands.par_iter().with_min_len(TOGETHER).all(same) }
+}
+
 /// Normalised weights.
 #[derive(Clone, Debug)]
 struct Shares {
@@ -598,14 +615,20 @@ impl Shares {
         }
         let share = |w: &f64| (w - highest).exp();
         // Sums stay in their order, so that they do not depend on the threads.
-        if log_weights.len() < 2 * TOGETHER || rayon::current_num_threads() == 1 {
+        let alone = by_itself(log_weights.len());
+        if alone {
             weights.clear();
             weights.extend(log_weights.iter().map(share));
         } else {
             log_weights.par_iter().with_min_len(TOGETHER).map(share).collect_into_vec(&mut weights);
         }
         let sum = sum_of(&weights, |w| w);
-        weights.iter_mut().for_each(|w| *w /= sum);
+        let normalise = |w: &mut f64| *w /= sum;
+        if alone {
+            weights.iter_mut().for_each(normalise);
+        } else {
+            weights.par_iter_mut().with_min_len(TOGETHER).for_each(normalise);
+        }
         let effective = effective(&weights);
         Some(Shares { weights, total: highest + sum.ln(), effective })
     }
@@ -635,7 +658,8 @@ fn sum_of(xs: &[f64], term: impl Fn(f64) -> f64) -> f64 {
 
 /// The effective number of normalised weights.
 pub(super) fn effective(weights: &[f64]) -> f64 {
-    1.0 / sum_of(weights, |w| w * w)
+    // Never more than there are, whatever the rounding.
+    (1.0 / sum_of(weights, |w| w * w)).min(weights.len() as f64)
 }
 
 /// The weights whose logs these are, divided by their sum; none if all are zero.

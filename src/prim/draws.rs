@@ -4,6 +4,7 @@
 //! The parameters are in Stan's order. A real-valued draw with parameters outside their domain is NaN; the others fault.
 
 use super::arguments::{int, length, real, reals, shuffled};
+use super::categorical::{Weights, categorical};
 use super::numeric::elementary::{deviance, inv_logit};
 use super::numeric::gamma::stirling_error;
 use super::statistics::log_sum_exp;
@@ -410,88 +411,6 @@ fn integer(args: &[Value], generator: &mut Generator) -> Result<Value, Fault> {
     }
 }
 
-/// The sum of weights, and what they are multiplied by so that it is finite.
-fn weighed(weights: &[f64]) -> Result<(f64, f64), Fault> {
-    let mut total = 0.0;
-    for (i, weight) in weights.iter().enumerate() {
-        if !(*weight >= 0.0 && *weight < f64::INFINITY) {
-            return Err(Fault::domain(format!("weight {i} of a categorical draw is {}", Value::Real(*weight))));
-        }
-        total += weight;
-    }
-    if total == 0.0 {
-        return Err(Fault::domain("a categorical draw needs a positive weight"));
-    }
-    let mut scale = 1.0;
-    if total == f64::INFINITY {
-        // The sum overflows: the weights are made smaller first.
-        scale = 1.0 / weights.iter().copied().fold(0.0, f64::max);
-        total = weights.iter().map(|w| w * scale).sum();
-    }
-    Ok((total, scale))
-}
-
-fn categorical(weights: &[f64], generator: &mut Generator) -> Result<i64, Fault> {
-    let (total, scale) = weighed(weights)?;
-    let mut rest = generator.uniform() * total;
-    let mut chosen = 0;
-    for (i, weight) in weights.iter().enumerate() {
-        if *weight > 0.0 {
-            chosen = i;
-            if rest < weight * scale {
-                break;
-            }
-            rest -= weight * scale;
-        }
-    }
-    Ok(chosen as i64)
-}
-
-/// Weights looked over once, by which many indices are drawn: each as `draw_categorical` draws it, to the bit.
-#[derive(Clone, Debug)]
-pub struct Weights {
-    parts: Vec<f64>,
-    total: f64,
-    /// The last index with a positive weight.
-    last: usize,
-}
-
-/// So many weights are all gone through, which costs less than guessing wrongly where to stop.
-const FEW: usize = 16;
-
-impl Weights {
-    fn of(weights: &[f64]) -> Result<Weights, Fault> {
-        let (total, scale) = weighed(weights)?;
-        let last = weights.iter().rposition(|w| *w > 0.0).unwrap_or(0);
-        Ok(Weights { parts: weights.iter().map(|w| w * scale).collect(), total, last })
-    }
-
-    /// An index with probability in proportion to its weight.
-    #[inline]
-    pub fn draw(&self, generator: &mut Generator) -> i64 {
-        let mut rest = generator.uniform() * self.total;
-        let mut passed = 0;
-        if self.parts.len() <= FEW {
-            let mut passing = true;
-            for part in &self.parts {
-                // What is left never falls below 0 while it passes, so a weight of 0 is passed.
-                passing &= rest >= *part;
-                passed += usize::from(passing);
-                rest -= part;
-            }
-        } else {
-            for part in &self.parts {
-                if rest < *part {
-                    break;
-                }
-                passed += 1;
-                rest -= part;
-            }
-        }
-        passed.min(self.last) as i64
-    }
-}
-
 fn categorical_logit(args: &[Value], generator: &mut Generator) -> Result<Value, Fault> {
     let logits = reals(args, 0)?;
     let total = log_sum_exp(&logits);
@@ -719,19 +638,6 @@ mod tests {
     }
 
     #[test]
-    fn weights_looked_over_draw_the_same_indices() {
-        let long: Vec<f64> = (0..40).map(|k| f64::from(k % 7) / 3.0).collect();
-        let huge = [f64::MAX, 0.0, f64::MAX / 3.0, 0.0];
-        for weights in [&[0.3][..], &[0.0, 1.0, 0.0, 0.0], &[0.1; 10], &[0.7, 0.05, 0.0, 0.15, 0.1], &huge, &long] {
-            let table = Weights::of(weights).unwrap();
-            let (mut a, mut b) = (Generator::new(8), Generator::new(8));
-            for _ in 0..10_000 {
-                assert_eq!(categorical(weights, &mut a).unwrap(), table.draw(&mut b), "{weights:?}");
-            }
-        }
-    }
-
-    #[test]
     fn categorical_and_multinomial_draws_keep_the_proportions() {
         let weights = [1.0, 0.0, 3.0, 6.0];
         let mut generator = Generator::new(4);
@@ -749,7 +655,7 @@ mod tests {
         assert!((many[3] - 600_000).abs() < 2500);
         assert_eq!(categorical(&[f64::MAX, f64::MAX, 0.0], &mut Generator::new(1)).unwrap() / 2, 0);
         for bad in [&[][..], &[0.0], &[-1.0, 2.0], &[f64::NAN], &[f64::INFINITY]] {
-            assert!(categorical(bad, &mut generator).is_err() && Weights::of(bad).is_err());
+            assert!(categorical(bad, &mut generator).is_err());
         }
         let logits = [Value::reals(vec![-2000.0, -2000.0 + 3f64.ln(), f64::NEG_INFINITY])];
         let second = (0..N).filter(|_| sample("draw_categorical_logit", &logits, &mut generator) == Ok(Value::Int(1)));

@@ -5,6 +5,7 @@
 
 mod arguments;
 mod arith;
+mod categorical;
 mod domains;
 mod draws;
 mod gaussian;
@@ -19,7 +20,7 @@ mod statistics;
 mod strings;
 
 pub use arith::{floor_div, floor_mod, int_pow};
-pub use draws::Weights;
+pub use categorical::Weights;
 
 use crate::value::{Fault, Generator, Value};
 use std::collections::HashMap;
