@@ -192,11 +192,11 @@ impl Draft {
         let mut cells = Vec::with_capacity(count);
         let mut next = Vec::with_capacity(count);
         let mut words = 0;
-        for node in 0..count {
+        for (node, readers) in readers.iter().enumerate() {
             cells.push((words / CELL) as Cell);
             let inputs = self.range(node).len();
             next.push(words + HEAD + inputs);
-            words = (words + HEAD + inputs + readers[node] as usize).next_multiple_of(CELL);
+            words = (words + HEAD + inputs + *readers as usize).next_multiple_of(CELL);
         }
         let mut out = vec![0; words];
         for node in 0..count {
