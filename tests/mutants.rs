@@ -84,6 +84,16 @@ const FAULTS: &[Fault] = &[
         "p = p |> advance |> resample(resampler, below = threshold)\n    steps = steps + 1\n    if steps == due || !running(p) {",
         "p = advance(p)\n    let few = effective_size(p) < threshold * particles\n    p = resample(p, resampler)\n    steps = steps + 1\n    if few {",
     ),
+    // Choices that filters delay.
+    rust("the predictive lacks the variance of the prior", "line", "smc(particles = 20)"),
+    rust("coefficients are not squared", "line", "smc(particles = 20)"),
+    rust("means do not move", "line", "smc(particles = 20)"),
+    rust("variances do not shrink", "line", "smc(particles = 20)"),
+    rust("values are drawn around zero", "line", "smc(particles = 20)"),
+    rust("what depends on a drawn value does not learn it", "line", "smc(particles = 20)"),
+    rust("counts are not kept", "tossed", "smc(particles = 20)"),
+    rust("the parameters of a beta choice are exchanged", "tossed", "smc(particles = 20)"),
+    rust("categories are not counted", "kinds", "smc(particles = 20)"),
     // Independent runs and enumeration.
     rust("importance counts only runs with weight", "uneven", "importance"),
     rust("merged states keep one weight", "length", "enumerate"),
