@@ -251,14 +251,20 @@ fn parameters_outside_their_domain_are_still_faults() {
     for (model, wanted) in [
         ("model m { c ~ Flip(0.25); x ~ Normal(0, if c { 1 } else { -1 }); observe 0 ~ Normal(x, 1); return c }", 0.25),
         ("model m { c ~ Flip(0.25); x ~ Normal(0, 1); observe 0 ~ Normal(x, if c { 1 } else { -1 }); return c }", 0.25),
-        ("model m { c ~ Flip(0.25); x ~ Normal(if c { 0.0 } else { inf }, 1); observe 0 ~ Normal(x, 1); return c }", 0.25),
+        (
+            "model m { c ~ Flip(0.25); x ~ Normal(if c { 0.0 } else { inf }, 1); observe 0 ~ Normal(x, 1); return c }",
+            0.25,
+        ),
     ] {
         let density = -0.5 * (4.0 * std::f64::consts::PI).ln();
         close(delayed_evidence(model), density + f64::ln(wanted), model);
     }
     for (model, wanted) in [
         ("model m { c ~ Flip(0.25); p ~ Beta(if c { 1 } else { -1 }, 1); observe 1 ~ Bernoulli(p); return c }", 0.125),
-        ("model m { c ~ Flip(0.25); l ~ Gamma(1, 1); observe 0 ~ Poisson((if c { 1 } else { -1 }) * l); return c }", 0.125),
+        (
+            "model m { c ~ Flip(0.25); l ~ Gamma(1, 1); observe 0 ~ Poisson((if c { 1 } else { -1 }) * l); return c }",
+            0.125,
+        ),
     ] {
         close(delayed_evidence(model), f64::ln(wanted), model);
     }
@@ -401,7 +407,8 @@ impl Maker<'_> {
 
 /// A program and the log of its evidence.
 fn random_program(tape: &[u32]) -> (String, f64) {
-    let mut maker = Maker { tape, at: 0, text: String::from("model m {\n  var a = 0.5\n  var b = 0.0\n"), depth: 0, next: 0 };
+    let mut maker =
+        Maker { tape, at: 0, text: String::from("model m {\n  var a = 0.5\n  var b = 0.0\n"), depth: 0, next: 0 };
     let mut held = std::collections::BTreeMap::new();
     held.insert("a".to_string(), Linear::known(0.5));
     held.insert("b".to_string(), Linear::known(0.0));
@@ -464,9 +471,9 @@ model m {
   var x = 0.0
   var was = 0
   for t in 0..len(y) {
-    z ~ Bernoulli([0.1, 0.4][was])
-    h ~ Normal(0.95 * x, [0.2, 2.0][z])
-    observe y[t] ~ Normal(h, 0.3)
+    z ~ Bernoulli([0.3, 0.5][was])
+    h ~ Normal(0.95 * x, [0.3, 1.5][z])
+    observe y[t] ~ Normal(h, 0.15)
     x = h
     was = z
   }
@@ -477,16 +484,64 @@ model m {
 fn filters_are_unbiased_and_vary_by_less_than_a_tenth() {
     let exact = delayed_evidence(SWITCHING);
     let runs = 200;
-    let (mean, delayed) = relative_variance(SWITCHING, "smc(m, particles = 50)", exact, runs);
-    let (plain_mean, plain) = relative_variance(SWITCHING, "smc(m, particles = 50, delay = false)", exact, runs);
+    let (mean, delayed) = relative_variance(SWITCHING, "smc(m, particles = 100)", exact, runs);
+    let (plain_mean, plain) = relative_variance(SWITCHING, "smc(m, particles = 100, delay = false)", exact, runs);
     println!("relative variance {delayed:.2e} delayed, {plain:.2e} plain, ratio {:.1}", plain / delayed);
     let z = |mean: f64, variance: f64| (mean - 1.0) / (variance / runs as f64).sqrt();
     assert!(z(mean, delayed).abs() < 5.0, "the mean ratio is {mean}");
     assert!(z(plain_mean, plain).abs() < 5.0, "the mean ratio without delay is {plain_mean}");
     // Each variance is known to about a sixth; the ratio that is measured leaves room for several such errors.
     assert!(delayed < 0.1 * plain, "{delayed} against {plain}");
-    // What this can see: an evidence that is off by five standard errors of its mean.
-    assert!(5.0 * (delayed / runs as f64).sqrt() < 0.1);
+    // What this can see: an evidence that is off by 15 %.
+    assert!(5.0 * (delayed / runs as f64).sqrt() < 0.15);
+}
+
+#[test]
+fn elements_of_arrays_are_carried_where_only_the_next_asks_for_them() {
+    // One model in three ways: by a variable, by index from 1, by index with a case for the first.
+    let head = "data y: [Real] = [0.5, 1.2, -0.3, 2.0]\n";
+    let ways = [
+        "model m { var x = 0.0
+           for t in 0..4 { h ~ Normal(if t == 0 { 0.0 } else { 0.9 * x }, 1); observe y[t] ~ Normal(h, 0.4); x = h }
+           observe 2.5 ~ Normal(x, 1)
+           return 0 }",
+        "model m { var x = zeros(4)
+           x[0] ~ Normal(0, 1)
+           observe y[0] ~ Normal(x[0], 0.4)
+           for t in 1..4 { x[t] ~ Normal(0.9 * x[t - 1], 1); observe y[t] ~ Normal(x[t], 0.4) }
+           observe 2.5 ~ Normal(x[3], 1)
+           return 0 }",
+        "model m { var x = zeros(4)
+           for t in 0..4 { x[t] ~ Normal(if t == 0 { 0.0 } else { 0.9 * x[t - 1] }, 1); observe y[t] ~ Normal(x[t], 0.4) }
+           observe 2.5 ~ Normal(x[3], 1)
+           return 0 }",
+    ];
+    let mut normals = Normals::default();
+    let mut x = Linear::default();
+    for y in [0.5, 1.2, -0.3, 2.0] {
+        x = normals.draw(&x.times(0.9), 1.0);
+        normals.observe(&x, 0.4, y);
+    }
+    normals.observe(&x, 1.0, 2.5);
+    for model in ways {
+        close(delayed_evidence(&format!("{head}{model}")), normals.log_density(), model);
+    }
+    // An index that lies outside is still an error.
+    let outside = "model m { var x = zeros(4)
+        for t in 0..4 { x[t] ~ Normal(x[t - 1], 1); observe 1 ~ Normal(x[t], 1) }
+        return 0 }\nprint(smc(m, particles = 2))";
+    assert!(try_printed(outside, 0).unwrap_err().contains("index -1"));
+    let beyond = "model m { var x = zeros(3)
+        x[0] ~ Normal(0, 1)
+        for t in 1..4 { x[t] ~ Normal(x[t - 1], 1); observe 1 ~ Normal(x[t], 1) }
+        return 0 }\nprint(smc(m, particles = 2))";
+    assert!(try_printed(beyond, 0).unwrap_err().contains("3"));
+    // All of it is returned: each element is drawn where it is stored.
+    let kept = "model m { var x = zeros(2)
+        x[0] ~ Normal(0, 1)
+        for t in 1..2 { x[t] ~ Normal(x[t - 1], 1); observe 1 ~ Normal(x[t], 1) }
+        return x }";
+    assert!(explained(kept).contains("is drawn at once: its value is needed before anything is observed of it"));
 }
 
 /// Mean and standard error of statistics of independent posterior draws, against known expectations.
@@ -550,10 +605,18 @@ fn what_is_drawn_at_the_end_follows_the_posterior() {
 
 #[test]
 fn choices_are_recorded_where_somebody_wants_them() {
-    // Without a result the named choices are the result, and are drawn where they are made.
-    let model = "model m { x ~ Normal(0, 1); observe 1 ~ Normal(x, 1) }";
-    let text = format!("{model}\nlet p = importance(m, draws = 20000)\nprint(abs(mean(p, r => r.x) - 0.5) < 0.05, max(posterior_weights(p)) * 20000 > 1.1)");
-    assert_eq!(printed(&text).trim(), "true true");
+    let text = "model m { x ~ Normal(0, 1); observe 1 ~ Normal(x, 1); return x }";
+    let draws = |all: bool| {
+        let mut session = Session::new(Arc::new(MemoryWorld::default()), Options::default());
+        let file = session.load_text("script.borel", text).unwrap();
+        session.bind_data(&[]).unwrap();
+        let inferred = session.infer(&file, None, Some("importance"), &[("draws", "1000")], all).unwrap();
+        let weights: Vec<f64> = inferred.posterior.log_weights().collect();
+        (inferred.posterior.chains[0].named.is_some(), weights.iter().all(|weight| (weight - weights[0]).abs() < 1e-9))
+    };
+    // What is recorded is drawn where it is made, so that weights differ.
+    assert_eq!(draws(false), (false, true));
+    assert_eq!(draws(true), (true, false));
 }
 
 #[test]

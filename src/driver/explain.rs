@@ -6,8 +6,8 @@ use crate::core::print;
 use crate::exec::view::density::DensityView;
 use crate::exec::view::{Host, Model, Start};
 use crate::model::Density;
-use crate::passes::delay::{Fate, Relation};
 use crate::passes;
+use crate::passes::delay::{Fate, Relation};
 use crate::source::{Severity, Span};
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -147,7 +147,11 @@ impl Session {
                     let mut lines: Vec<String> = observed.into_iter().map(line).collect();
                     lines.dedup();
                     let s = if lines.len() == 1 { "" } else { "s" };
-                    writeln!(out, "            {what} is integrated out of what is observed at line{s} {}", lines.join(", "))
+                    writeln!(
+                        out,
+                        "            {what} is integrated out of what is observed at line{s} {}",
+                        lines.join(", ")
+                    )
                 }
                 Fate::Drawn(why, None) => writeln!(out, "            {what} is drawn at once: {why}"),
                 Fate::Drawn(why, Some(span)) => {

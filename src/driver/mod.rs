@@ -562,7 +562,14 @@ impl Session {
         let code = self.compile(entry)?;
         self.compile_seconds += self.world.now() - start;
         let host: Arc<dyn Host> = Arc::clone(&self.host) as Arc<dyn Host>;
-        Ok(Model { start: Start::Func(code.entry), code, host, limits: self.options.limits, record: false, plain: None })
+        Ok(Model {
+            start: Start::Func(code.entry),
+            code,
+            host,
+            limits: self.options.limits,
+            record: false,
+            plain: None,
+        })
     }
 
     /// Infers a model of a file by a method (`infer` when none is named), with options as written on the command line.

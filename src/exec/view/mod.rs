@@ -95,8 +95,7 @@ impl Model {
     ) -> Result<Value, Fault> {
         let name = self.code.funcs[func as usize].hosts[host as usize].name;
         let code = self.plain.as_ref().unwrap_or(&self.code);
-        let value =
-            self.host.call(code, name, args, random).map_err(|fault| machine.fault_here(&self.code, fault))?;
+        let value = self.host.call(code, name, args, random).map_err(|fault| machine.fault_here(&self.code, fault))?;
         machine.supply_host(&self.code, func, host, value.clone())?;
         Ok(value)
     }

@@ -156,7 +156,11 @@ impl Delay<'_> {
         let parameter = if is_beta { self.heads(slot, out).0 } else { self.shares(slot, out) };
         let rhs = Rhs::Sample { site, dist: DistUse::Known(*id, vec![parameter]), path };
         self.push(StmtKind::Let(var, rhs), out);
-        if is_beta { self.learn_toss(slot, &Atom::Var(var), out) } else { self.learn_category(slot, &Atom::Var(var), out) }
+        if is_beta {
+            self.learn_toss(slot, &Atom::Var(var), out)
+        } else {
+            self.learn_category(slot, &Atom::Var(var), out)
+        }
     }
 
     /// Whether an observation of this distribution, whose parameter is a multiple of the slot, is learnt from.
@@ -252,7 +256,8 @@ impl Delay<'_> {
             delay.count(slot, &k, scale, out);
             let (more, rate) = (delay.read(delay.slots[slot].first, out), delay.read(delay.slots[slot].second, out));
             let next = delay.op(Op::AddR, &k, &real(1.0), out);
-            let (up, down) = (delay.call(delay.tools.lgamma, vec![more], out), delay.call(delay.tools.lgamma, vec![a.clone()], out));
+            let (up, down) =
+                (delay.call(delay.tools.lgamma, vec![more], out), delay.call(delay.tools.lgamma, vec![a.clone()], out));
             let factorial = delay.call(delay.tools.lgamma, vec![next], out);
             let stay = delay.op(Op::DivR, &b, &rate, out);
             let go = delay.op(Op::DivR, scale, &rate, out);

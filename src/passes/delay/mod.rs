@@ -15,7 +15,9 @@ mod moments;
 mod statement;
 
 use super::{Context, simplify, walk};
-use crate::core::ir::{Atom, Block, DistUse, FuncId, Function, Op, PrimRef, Program, Rhs, SiteId, Stmt, StmtKind, Var, VarId};
+use crate::core::ir::{
+    Atom, Block, DistUse, FuncId, Function, Op, PrimRef, Program, Rhs, SiteId, Stmt, StmtKind, Var, VarId,
+};
 use crate::core::ty::Type;
 use crate::source::{Diagnostic, Name, Span};
 use form::{Covariances, Form, Slot};

@@ -17,10 +17,10 @@ impl Delay<'_> {
         if let Some(slot) = self.places.get(&owner) {
             return *slot;
         }
-        let name = self.vars[owner.0 as usize].name.to_string();
-        let declare = |delay: &mut Self, what: &str, ty: Type, start: Value| {
-            delay.declared(&format!("{name}_{what}"), ty, start)
-        };
+        let named = site.as_ref().and_then(|(site, _)| self.program.sites.get(site.0 as usize));
+        let name = named.map_or(self.vars[owner.0 as usize].name, |site| site.name).to_string();
+        let declare =
+            |delay: &mut Self, what: &str, ty: Type, start: Value| delay.declared(&format!("{name}_{what}"), ty, start);
         let array = Type::REAL.array();
         let (first, second) = match family {
             Family::Normal => {
@@ -32,8 +32,10 @@ impl Delay<'_> {
                 (counts, counts)
             }
             Family::Beta | Family::Gamma => {
-                let first = declare(self, if family == Family::Beta { "a" } else { "shape" }, Type::REAL, Value::Real(1.0));
-                let second = declare(self, if family == Family::Beta { "b" } else { "rate" }, Type::REAL, Value::Real(1.0));
+                let first =
+                    declare(self, if family == Family::Beta { "a" } else { "shape" }, Type::REAL, Value::Real(1.0));
+                let second =
+                    declare(self, if family == Family::Beta { "b" } else { "rate" }, Type::REAL, Value::Real(1.0));
                 (first, second)
             }
         };
@@ -49,18 +51,8 @@ impl Delay<'_> {
             ),
         };
         let loops = self.loops.clone();
-        let slot = Slot {
-            owner,
-            family,
-            site,
-            first,
-            second,
-            value,
-            is_drawn,
-            loops,
-            uses: Vec::new(),
-            was_drawn: false,
-        };
+        let slot =
+            Slot { owner, family, site, first, second, value, is_drawn, loops, uses: Vec::new(), was_drawn: false };
         self.slots.push(slot);
         self.places.insert(owner, self.slots.len() - 1);
         self.slots.len() - 1
@@ -94,9 +86,8 @@ impl Delay<'_> {
         };
         let changes = self.overwritten.contains(&owner) && !self.current.contains(&owner);
         let carried = self.carried.contains(&owner) && alive(&owner) && !changes;
-        let through = |(var, form): (&VarId, &Form)| {
-            !self.carried.contains(var) && form.slots().contains(&slot) && alive(var)
-        };
+        let through =
+            |(var, form): (&VarId, &Form)| !self.carried.contains(var) && form.slots().contains(&slot) && alive(var);
         carried || self.forms.iter().any(through)
     }
 
@@ -105,7 +96,11 @@ impl Delay<'_> {
         if let Some(var) = self.covariances.get(&key) {
             return *var;
         }
-        let name = |delay: &Self, k: usize| delay.vars[delay.slots[k].owner.0 as usize].name;
+        let name = |delay: &Self, k: usize| {
+            let slot = &delay.slots[k];
+            let named = slot.site.as_ref().and_then(|(site, _)| delay.program.sites.get(site.0 as usize));
+            named.map_or(delay.vars[slot.owner.0 as usize].name, |site| site.name)
+        };
         let text = if i == j {
             format!("{}_variance", name(self, i))
         } else {
@@ -360,7 +355,10 @@ impl Delay<'_> {
             let before = self.read(self.slots[*i].first, &mut inside);
             let step = self.op(Op::MulR, &covariances[a].clone(), &gain, &mut inside);
             let moved = self.op(Op::AddR, &before, &step, &mut inside);
-            assigned.push((self.slots[*i].first, mutant!("what depends on a drawn value does not learn it", before, moved)));
+            assigned.push((
+                self.slots[*i].first,
+                mutant!("what depends on a drawn value does not learn it", before, moved),
+            ));
             for (b, j) in others.iter().enumerate().skip(a) {
                 let var = self.covariance(*i, *j);
                 let before = self.read(var, &mut inside);

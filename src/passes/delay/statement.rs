@@ -135,7 +135,8 @@ impl Delay<'_> {
         let mut direct = Vec::new();
         walk::stmt_atoms(&stmt, &mut |atom| direct.push(atom.clone()));
         direct.iter().for_each(|atom| self.mention(atom));
-        self.current = direct.iter().filter_map(|atom| if let Atom::Var(var) = atom { Some(*var) } else { None }).collect();
+        self.current =
+            direct.iter().filter_map(|atom| if let Atom::Var(var) = atom { Some(*var) } else { None }).collect();
         self.prepare(&stmt, out);
         let delayed = direct.iter().any(|atom| self.form(atom).is_some());
         match stmt.kind {
@@ -430,7 +431,7 @@ impl Delay<'_> {
     fn teaches(&self, dist: DistId, forms: &[Form], ty: Type) -> bool {
         let Some((name, lifted)) = library_dist(self.program, &DistUse::Known(dist, Vec::new())) else { return false };
         match (name, forms) {
-            ("Normal", [Form::Affine(mu), Form::Affine(_)]) => {
+            ("Normal", [Form::Affine(mu), _]) => {
                 let shape = if lifted { Type::REAL.array() } else { Type::REAL };
                 !mu.terms.is_empty() && ty == shape
             }
@@ -464,13 +465,9 @@ impl Delay<'_> {
                 taught?;
                 Some(self.bind(Type::REAL, Rhs::If(same, Block { stmts: all, result }, outside), out))
             }
-            [Form::Affine(mu), sigma] => {
+            [Form::Affine(mu), sigma] if name == "Normal" => {
                 let sigma = self.number_of(sigma, out);
-                Some(if lifted {
-                    self.condition_all(mu, &sigma, &y, out)
-                } else {
-                    self.condition(mu, &sigma, &y, out)
-                })
+                Some(if lifted { self.condition_all(mu, &sigma, &y, out) } else { self.condition(mu, &sigma, &y, out) })
             }
             [others @ .., Form::Scaled(slot, scale)] => {
                 let others: Vec<Atom> = others.iter().map(|form| self.number_of(form, out)).collect();
