@@ -84,16 +84,6 @@ const FAULTS: &[Fault] = &[
         "p = p |> advance |> resample(resampler, below = threshold)\n    steps = steps + 1\n    if steps == due || !running(p) {",
         "p = advance(p)\n    let few = effective_size(p) < threshold * particles\n    p = resample(p, resampler)\n    steps = steps + 1\n    if few {",
     ),
-    // Choices that filters delay.
-    rust("the predictive lacks the variance of the prior", "line", "smc(particles = 20)"),
-    rust("coefficients are not squared", "line", "smc(particles = 20)"),
-    rust("means do not move", "line", "smc(particles = 20)"),
-    rust("variances do not shrink", "line", "smc(particles = 20)"),
-    rust("values are drawn around zero", "line", "smc(particles = 20)"),
-    rust("what depends on a drawn value does not learn it", "line", "smc(particles = 20)"),
-    rust("counts are not kept", "tossed", "smc(particles = 20)"),
-    rust("the parameters of a beta choice are exchanged", "tossed", "smc(particles = 20)"),
-    rust("categories are not counted", "kinds", "smc(particles = 20)"),
     // Independent runs and enumeration.
     rust("importance counts only runs with weight", "uneven", "importance"),
     rust("merged states keep one weight", "length", "enumerate"),
@@ -271,6 +261,10 @@ fn every_planted_fault_is_seen() {
 fn planted(folder: &std::path::Path, names: &mut BTreeSet<String>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
+        // Validation records named choices, which are then not delayed: `tests/delayed.rs` plants these.
+        if path.ends_with("passes/delay") {
+            continue;
+        }
         if path.is_dir() {
             planted(&path, names);
         } else if path.extension().is_some_and(|extension| extension == "rs") && !path.ends_with("mutant.rs") {
