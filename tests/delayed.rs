@@ -449,7 +449,7 @@ fn random_program(tape: &[u32]) -> (String, f64) {
 fn random_linear_programs_keep_their_evidence() {
     let mut generator = Generator::new(5);
     let mut compared = 0;
-    for _ in 0..200 {
+    for _ in 0..600 {
         let length = (generator.uniform_open() * 60.0) as usize;
         let tape: Vec<u32> = (0..length).map(|_| (generator.uniform_open() * 4e9) as u32).collect();
         let (text, wanted) = random_program(&tape);
@@ -467,7 +467,7 @@ fn random_linear_programs_keep_their_evidence() {
             Err(error) => assert!(explained(&text).contains("is drawn at once"), "{error}\n{text}"),
         }
     }
-    println!("{compared} of 200 programs compared");
+    println!("{compared} of 600 programs compared");
     assert!(compared >= 100, "only {compared} programs make no continuous choice");
 }
 
