@@ -322,7 +322,7 @@ $ borel run hello.borel --draws 10
 error: hello.borel has statements, so it runs as a script, and the option `draws` has no effect; call the method in the program: `infer(m)`
 
 $ borel explain es.borel --pass magic
-error: no pass is called `magic`; there are lower, specialise, simplify, prune, address, forward_only, score
+error: no pass is called `magic`; there are lower, specialise, simplify, prune, address, forward_only, delay, score
 "#);
     for arguments in [&["run"][..], &["run", "es.borel", "--draws", "0"], &["run", "es.borel", "--nothing"], &[]] {
         assert_eq!(folder.borel(arguments).0, 2, "{arguments:?}");

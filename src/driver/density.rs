@@ -18,6 +18,6 @@ impl Session {
         let code = Arc::new(prepare::code(&program)?);
         let host: Arc<dyn Host> = Arc::clone(&self.host) as Arc<dyn Host>;
         let start = Start::Func(code.entry);
-        Ok(DensityView::new(Model { code, start, host, limits: self.options.limits, record: true })?)
+        Ok(DensityView::new(Model { code, start, host, limits: self.options.limits, record: true, plain: None })?)
     }
 }

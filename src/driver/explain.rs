@@ -1,13 +1,14 @@
 //! `borel explain`: the plan of a model in words, and its program after any pass.
 
 use super::{Failure, File, ModelInfo, Session, alignment, plan, prepare};
-use crate::core::ir::SiteKind;
+use crate::core::ir::{Program, SiteKind};
 use crate::core::print;
 use crate::exec::view::density::DensityView;
 use crate::exec::view::{Host, Model, Start};
 use crate::model::Density;
 use crate::passes;
-use crate::source::Severity;
+use crate::passes::delay::{Fate, Relation};
+use crate::source::{Severity, Span};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ impl Session {
     pub fn explain(&mut self, file: &File, model: Option<&str>) -> Result<String, Failure> {
         let info = self.planned(file, model)?;
         let mut program = self.program_of(&info)?;
+        let plain = program.clone();
         let found = prepare::improve(&mut program);
         if found.iter().any(|d| d.severity == Severity::Error) {
             return Err(Failure::Diagnostics(found));
@@ -24,7 +26,7 @@ impl Session {
         let host: Arc<dyn Host> = Arc::clone(&self.host) as Arc<dyn Host>;
         let start = Start::Func(code.entry);
         let limits = self.options.limits;
-        let model = Model { code: Arc::clone(&code), start, host, limits, record: false };
+        let model = Model { code: Arc::clone(&code), start, host, limits, record: false, plain: None };
         let plan = plan::full(&model);
         let mut out = String::new();
         let _ = writeln!(out, "model {}\n", info.name);
@@ -92,6 +94,7 @@ impl Session {
                         uneven.join(", ")
                     );
                 }
+                self.explain_delay(&plain, &mut out);
             }
             (None, true) => out.push_str("  stepped   no: nothing is observed, so there is nothing to pause at\n"),
             (Some(name), _) => {
@@ -129,6 +132,33 @@ impl Session {
             plan.reason(plan.sampler(), Some(plan.not_enumerable()).filter(|_| !plan.enumerable).as_deref())
         );
         Ok(out)
+    }
+
+    /// The choices that filters delay, and those that they could not.
+    fn explain_delay(&self, program: &Program, out: &mut String) {
+        let line = |span: Span| {
+            let place = self.checker.sources.place(span).unwrap_or_default();
+            place.rsplit(':').nth(1).unwrap_or("").to_string()
+        };
+        for Relation { name, span, family, fate } in prepare::relations(program) {
+            let what = format!("`{name}` (line {}, {family})", line(span));
+            let _ = match fate {
+                Fate::Delayed(observed) => {
+                    let mut lines: Vec<String> = observed.into_iter().map(line).collect();
+                    lines.dedup();
+                    let s = if lines.len() == 1 { "" } else { "s" };
+                    writeln!(
+                        out,
+                        "            {what} is integrated out of what is observed at line{s} {}",
+                        lines.join(", ")
+                    )
+                }
+                Fate::Drawn(why, None) => writeln!(out, "            {what} is drawn at once: {why}"),
+                Fate::Drawn(why, Some(span)) => {
+                    writeln!(out, "            {what} is drawn at once: {why} (line {})", line(span))
+                }
+            };
+        }
     }
 
     /// The model to speak of.
@@ -184,6 +214,10 @@ impl Session {
         let context = prepare::context();
         if pass != "lower" {
             for each in passes::PASSES {
+                // What only filters run is shown only if it is asked for.
+                if each.name == "delay" && pass != "delay" {
+                    continue;
+                }
                 let found = (each.run)(&mut program, &context);
                 if found.iter().any(|d| d.severity == Severity::Error) {
                     return Err(Failure::Diagnostics(found));

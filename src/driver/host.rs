@@ -68,7 +68,14 @@ impl DriverHost {
     /// The model that a function without parameters is.
     pub(super) fn model(&self, code: &Arc<Code>, closure: Value) -> Result<Model, Fault> {
         let host = self.itself.upgrade().ok_or_else(|| Fault::internal("the host of a running program is gone"))?;
-        Ok(Model { code: Arc::clone(code), start: Start::Closure(closure), host, limits: self.limits, record: false })
+        Ok(Model {
+            code: Arc::clone(code),
+            start: Start::Closure(closure),
+            host,
+            limits: self.limits,
+            record: false,
+            plain: None,
+        })
     }
 
     /// A posterior as a value, if it is whole or a part will do.
@@ -122,6 +129,7 @@ impl Host for DriverHost {
             "importance" => {
                 let model = recording(self.model(code, args.value())?, all);
                 let draws = args.count()?;
+                let model = if args.flag() { model.delayed() } else { model };
                 self.whole(importance::importance(|| ForwardView::new(model.clone()), draws, all, random)?)
             }
             "run_guided" => {

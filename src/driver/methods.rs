@@ -94,7 +94,7 @@ mod tests {
     fn methods_are_read_from_their_heads() {
         let smc = find("smc").expect("the particle filter is a method");
         let names: Vec<&str> = smc.options.iter().map(|(name, _)| *name).collect();
-        assert_eq!(names, ["particles", "resampler", "threshold"]);
+        assert_eq!(names, ["particles", "resampler", "threshold", "delay"]);
         assert_eq!(find("infer").map(|m| m.options[0]), Some(("draws", "1000")));
         for not in ["collapse", "spawn", "advance", "exactly"] {
             assert_eq!(find(not), None, "{not}");

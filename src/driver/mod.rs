@@ -363,11 +363,15 @@ impl Session {
     /// The code of an entry function with everything it needs.
     fn compile(&self, entry: FuncId) -> Result<Arc<Code>, Failure> {
         let mut program = prepare::reach(&self.lowerer.program, entry);
-        let found = prepare::improve(&mut program);
+        let (found, delayed) = prepare::improve_both(&mut program);
         if found.iter().any(|d| d.severity == Severity::Error) {
             return Err(Failure::Diagnostics(found));
         }
-        Ok(Arc::new(prepare::code(&program)?))
+        let mut code = prepare::code(&program)?;
+        if let Some(delayed) = delayed {
+            code.delayed = Some(Arc::new(prepare::code(&delayed)?));
+        }
+        Ok(Arc::new(code))
     }
 
     /// The program that a model's inference would run, before and after each pass.
@@ -558,7 +562,14 @@ impl Session {
         let code = self.compile(entry)?;
         self.compile_seconds += self.world.now() - start;
         let host: Arc<dyn Host> = Arc::clone(&self.host) as Arc<dyn Host>;
-        Ok(Model { start: Start::Func(code.entry), code, host, limits: self.options.limits, record: false })
+        Ok(Model {
+            start: Start::Func(code.entry),
+            code,
+            host,
+            limits: self.options.limits,
+            record: false,
+            plain: None,
+        })
     }
 
     /// Infers a model of a file by a method (`infer` when none is named), with options as written on the command line.

@@ -92,10 +92,13 @@ fn asks_for_choices(model: &Model) -> bool {
     hosts.any(|host| ASK_FOR_CHOICES.contains(&host.name.as_str()))
 }
 
-fn spawn(model: Model, particles: usize, all: bool) -> Result<Value, Fault> {
+fn spawn(model: Model, particles: usize, delay: bool, all: bool) -> Result<Value, Fault> {
     let model = recording(model, all);
     let mut held = match asks_for_choices(&model) {
-        false => Held::Plain(population::spawn(Arc::new(SteppedView::new(model)), particles)?),
+        false => {
+            let model = if delay { model.delayed() } else { model };
+            Held::Plain(population::spawn(Arc::new(SteppedView::new(model)), particles)?)
+        }
         true => Held::Recorded(population::spawn(Arc::new(RecordedView::new(model)), particles)?),
     };
     either!(&mut held, population => population.all = all);
@@ -155,7 +158,7 @@ pub(super) fn call(
         return Ok(Some(value));
     }
     let value = match args.name.as_str() {
-        "spawn" => spawn(model(args.value())?, args.count()?, all)?,
+        "spawn" => spawn(model(args.value())?, args.count()?, args.flag(), all)?,
         "retain" => {
             let model = recording(model(args.value())?, all);
             let path: Path = args.object()?;

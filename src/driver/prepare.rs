@@ -242,26 +242,98 @@ fn effect(prim: PrimRef) -> PrimEffect {
     }
 }
 
-/// What the passes ask of primitives and of the machine's arithmetic.
-pub fn context() -> Context {
-    Context { prim: fold_prim, op: fold_op, effect }
+/// The primitive of a signature.
+fn named(signature: &str) -> Option<PrimRef> {
+    let row = prim::rows().iter().flat_map(|rows| rows.iter()).position(|row| row.signature == signature)?;
+    let name = signature.strip_prefix("fn ")?.split('(').next()?;
+    Some(PrimRef { row: row as u32, name: intern(name) })
 }
 
-/// Runs the passes, all but the one that renumbers.
+/// What the passes ask of primitives and of the machine's arithmetic.
+pub fn context() -> Context {
+    Context { prim: fold_prim, op: fold_op, effect, named }
+}
+
+/// The passes that every program goes through: all but the one that renumbers and the one that is for filters.
+fn usual() -> impl Iterator<Item = &'static passes::Pass> {
+    passes::PASSES.iter().filter(|pass| !["prune", "delay"].contains(&pass.name))
+}
+
+/// Runs a pass; false where it left an error.
+fn pass(pass: &passes::Pass, program: &mut Program, found: &mut Vec<Diagnostic>) -> bool {
+    found.extend((pass.run)(program, &context()));
+    checked(pass.name, program, found)
+}
+
+/// In debug builds, whether a program is well formed after a pass.
+fn checked(name: &str, program: &Program, found: &mut Vec<Diagnostic>) -> bool {
+    if cfg!(debug_assertions)
+        && let Some(message) = crate::core::check::check(program).into_iter().next()
+    {
+        let text = format!("internal error: after the pass {name}: {message}");
+        found.push(Diagnostic::error(Span::NONE, text));
+        return false;
+    }
+    true
+}
+
+/// Runs the passes that every program goes through.
 pub fn improve(program: &mut Program) -> Vec<Diagnostic> {
-    let context = context();
     let mut found = Vec::new();
-    for pass in passes::PASSES.iter().filter(|pass| pass.name != "prune") {
-        found.extend((pass.run)(program, &context));
-        if cfg!(debug_assertions)
-            && let Some(message) = crate::core::check::check(program).into_iter().next()
-        {
-            let text = format!("internal error: after the pass {}: {message}", pass.name);
-            found.push(Diagnostic::error(Span::NONE, text));
-            return found;
+    for each in usual() {
+        if !pass(each, program, &mut found) {
+            break;
         }
     }
     found
+}
+
+/// As [`improve`]; also gives the program with its choices delayed, where it has any and runs filters that profit.
+pub fn improve_both(program: &mut Program) -> (Vec<Diagnostic>, Option<Program>) {
+    let mut found = Vec::new();
+    let mut delayed = None;
+    for each in usual() {
+        // Densities are not yet written out.
+        if each.name == "score" && asks_for_delay(program) {
+            let mut other = program.clone();
+            let relations = passes::delay::delay(&mut other, &context());
+            if passes::delay::any_delayed(&relations)
+                && checked("delay", &other, &mut found)
+                && pass(each, &mut other, &mut found)
+            {
+                delayed = Some(other);
+            }
+        }
+        if !pass(each, program, &mut found) {
+            break;
+        }
+    }
+    (found, delayed)
+}
+
+/// Which choices of a program are delayed where filters run it, and why others are not.
+pub fn relations(program: &Program) -> Vec<passes::delay::Relation> {
+    let mut program = program.clone();
+    let mut found = Vec::new();
+    for each in usual().take_while(|each| each.name != "score") {
+        if !pass(each, &mut program, &mut found) {
+            return Vec::new();
+        }
+    }
+    passes::delay::delay(&mut program, &context())
+}
+
+/// Whether a program calls a function of the host that runs models with their choices delayed.
+fn asks_for_delay(program: &Program) -> bool {
+    let mut asks = false;
+    for func in &program.funcs {
+        passes::walk::every_stmt(&func.body, &mut |stmt| {
+            if let StmtKind::Let(_, Rhs::Host(name, _)) = &stmt.kind {
+                asks |= matches!(name.as_str(), "spawn" | "importance");
+            }
+        });
+    }
+    asks
 }
 
 /// The code of a program.

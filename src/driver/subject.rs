@@ -56,7 +56,14 @@ impl Session {
         let (_, code) = self.statement_code(item)?;
         let closure = self.execute(&code)?;
         let host: Arc<dyn Host> = Arc::clone(&self.host) as Arc<dyn Host>;
-        let model = Model { code, start: Start::Closure(closure), host, limits: self.options.limits, record: false };
+        let model = Model {
+            code,
+            start: Start::Closure(closure),
+            host,
+            limits: self.options.limits,
+            record: false,
+            plain: None,
+        };
         // A model that returns nothing is known by its named choices.
         let record = plan::returns_nothing(&model);
         Ok(Model { record, ..model })
@@ -124,7 +131,7 @@ impl Session {
         };
         let host: Arc<dyn Host> = Arc::clone(&self.host) as Arc<dyn Host>;
         let start = Start::Closure(closure.clone());
-        let model = Model { code, start, host, limits: self.options.limits, record: false };
+        let model = Model { code, start, host, limits: self.options.limits, record: false, plain: None };
         Ok(ChainSeen { model, closure: closure.clone(), kernel })
     }
 

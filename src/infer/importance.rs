@@ -12,7 +12,7 @@ use rayon::prelude::*;
 
 pub(super) const ROWS: &[Row] = &[
     Row {
-        signature: "fn importance(model: () ~> a, draws: Int = 10000) ~> Posterior<a>",
+        signature: "fn importance(model: () ~> a, draws: Int = 10000, delay: Bool = true) ~> Posterior<a>",
         doc: "Importance sampling from the prior: every run is kept with its weight. Gives the evidence.",
         contract: Contract::Preserves,
     },

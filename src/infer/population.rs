@@ -23,7 +23,7 @@ use std::sync::{Arc, OnceLock};
 
 pub(super) const ROWS: &[Row] = &[
     Row {
-        signature: "fn spawn(model: () ~> a, particles: Int) -> Population<a>",
+        signature: "fn spawn(model: () ~> a, particles: Int, delay: Bool = true) -> Population<a>",
         doc: "A population of runs of a model, all at their start with weight 1.\nexample: log_weights(spawn(() => flip(0.5), 2)) == [0.0, 0.0]",
         contract: Contract::Preserves,
     },

@@ -3,6 +3,7 @@
 mod address;
 mod calls;
 mod dead;
+pub mod delay;
 pub mod effect;
 mod fold;
 mod forward_only;
@@ -51,12 +52,14 @@ pub struct Context {
     pub op: fn(Op, &[Value]) -> Option<Value>,
     /// What calling a primitive may do.
     pub effect: fn(PrimRef) -> PrimEffect,
+    /// The primitive of a signature.
+    pub named: fn(&str) -> Option<PrimRef>,
 }
 
 impl Default for Context {
     /// Knows nothing of any primitive, and leaves all as they are.
     fn default() -> Context {
-        Context { prim: |_, _| None, op: |_, _| None, effect: |_| PrimEffect::Acts }
+        Context { prim: |_, _| None, op: |_, _| None, effect: |_| PrimEffect::Acts, named: |_| None }
     }
 }
 
@@ -105,6 +108,13 @@ pub const PASSES: &[Pass] = &[
         contract: Contract::Preserves,
         doc: "marks the choices on which no weight depends",
         run: forward_only::run,
+    },
+    Pass {
+        name: "delay",
+        contract: Contract::Preserves,
+        doc: "integrates choices out of what is observed of them where they are conjugate, and draws them where they are needed; \
+              in the programs that particle filters and importance sampling run",
+        run: delay::run,
     },
     Pass {
         name: "score",

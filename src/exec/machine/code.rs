@@ -620,6 +620,8 @@ pub struct Code {
     pub program: Arc<Program>,
     /// The functions as the interpreter runs them.
     pub text: Text,
+    /// The same program with choices delayed, if there are any to delay: functions and sites have the same numbers.
+    pub delayed: Option<Arc<Code>>,
 }
 
 /// The register of the number that comes at place `k` of those that a function has: some of the window are never given out.

@@ -40,7 +40,7 @@ pub fn compile(program: &Program, primitive: &dyn Fn(u32) -> Body) -> Result<Cod
     let entry = program.entry.map_or(u32::MAX, |f| f.0);
     let (dists, sites) = (dists.collect(), sites.collect());
     let text = link::link(&funcs);
-    Ok(Code { funcs, dists, sites, entry, text, program: Arc::new(program.clone()) })
+    Ok(Code { funcs, dists, sites, entry, text, program: Arc::new(program.clone()), delayed: None })
 }
 
 struct Compiler<'a> {

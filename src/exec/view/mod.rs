@@ -45,9 +45,19 @@ pub struct Model {
     pub limits: Limits,
     /// Record every named choice of a run.
     pub record: bool,
+    /// The code as it was before choices were delayed, where `code` delays some: what the model gives to the host belongs to it.
+    pub plain: Option<Arc<Code>>,
 }
 
 impl Model {
+    /// The model with its conjugate choices delayed. Named choices are recorded where they are made, so a model that records them is as it was.
+    pub fn delayed(self) -> Model {
+        match &self.code.delayed {
+            Some(delayed) if !self.record => Model { code: Arc::clone(delayed), plain: Some(self.code), ..self },
+            _ => self,
+        }
+    }
+
     /// A machine at the start of the model.
     pub fn begin(&self, machine: &mut Machine) -> Result<(), Fault> {
         machine.limits = self.limits;
@@ -84,8 +94,8 @@ impl Model {
         random: &mut dyn Random,
     ) -> Result<Value, Fault> {
         let name = self.code.funcs[func as usize].hosts[host as usize].name;
-        let value =
-            self.host.call(&self.code, name, args, random).map_err(|fault| machine.fault_here(&self.code, fault))?;
+        let code = self.plain.as_ref().unwrap_or(&self.code);
+        let value = self.host.call(code, name, args, random).map_err(|fault| machine.fault_here(&self.code, fault))?;
         machine.supply_host(&self.code, func, host, value.clone())?;
         Ok(value)
     }
