@@ -7,10 +7,11 @@ use super::enumerate::named_record;
 use super::importance::{names_of, note_interrupt};
 use super::kit::hamiltonian::Point;
 use super::kit::metric::Metric;
-use super::kit::start::start;
+use super::kit::start::best_start;
 use super::kit::step_size::{DualAveraging, first_guess};
 use super::kit::trajectory::{Trajectory, Transition};
 use super::kit::warmup::{Shape, Warmup};
+use super::normal_fit::starts;
 use super::{Contract, Row};
 use crate::model::density::Density;
 use crate::model::{Production, Random};
@@ -23,22 +24,23 @@ use rayon::prelude::*;
 
 pub(super) const ROWS: &[Row] = &[
     Row {
-        signature: "fn nuts(model: () ~> a, draws: Int = 1000, warmup: Int = -1, chains: Int = 4, target: Real = 0.9, max_depth: Int = 10, metric: String = \"diagonal\") ~> Posterior<a>",
+        signature: "fn nuts(model: () ~> a, draws: Int = 1000, warmup: Int = 400, chains: Int = 4, target: Real = 0.8, max_depth: Int = 10, metric: String = \"diagonal\", init: String = \"random\") ~> Posterior<a>",
         doc: "The No-U-Turn sampler: Hamiltonian trajectories of a length that adapts to the posterior. For models whose choices are \
               continuous, or finite and summed out. The step size aims at the acceptance rate `target`; a `metric` is `diagonal`, `low_rank` or `dense`. \
+              Chains start at random, or, with `init = \"pathfinder\"`, at draws of that method. \
               Hoffman and Gelman 2014; Betancourt 2017.\n\
               example: abs(mean(nuts(() => sample(Normal(3, 0.1)), draws = 500, chains = 2)) - 3) < 0.1",
         contract: Contract::Invariant,
     },
     Row {
-        signature: "fn hmc(model: () ~> a, draws: Int = 1000, warmup: Int = -1, chains: Int = 4, time: Real = 1.5, target: Real = 0.8, metric: String = \"diagonal\") ~> Posterior<a>",
+        signature: "fn hmc(model: () ~> a, draws: Int = 1000, warmup: Int = -1, chains: Int = 4, time: Real = 1.5, target: Real = 0.8, metric: String = \"diagonal\", init: String = \"random\") ~> Posterior<a>",
         doc: "Hamiltonian Monte Carlo with trajectories of a mean duration `time`, in units of the metric. Durations vary at random, so that \
               no period of the posterior is met. Duane, Kennedy, Pendleton and Roweth 1987; Neal 2011.\n\
               example: abs(mean(hmc(() => sample(Normal(3, 0.1)), draws = 500, chains = 2)) - 3) < 0.1",
         contract: Contract::Invariant,
     },
     Row {
-        signature: "fn mala(model: () ~> a, draws: Int = 1000, warmup: Int = -1, chains: Int = 4, target: Real = 0.57, metric: String = \"diagonal\") ~> Posterior<a>",
+        signature: "fn mala(model: () ~> a, draws: Int = 1000, warmup: Int = -1, chains: Int = 4, target: Real = 0.57, metric: String = \"diagonal\", init: String = \"random\") ~> Posterior<a>",
         doc: "The Metropolis-adjusted Langevin algorithm: one step along the gradient with noise at a time. \
               Roberts and Tweedie 1996; Roberts and Rosenthal 1998 for the acceptance rate.\n\
               example: abs(mean(mala(() => sample(Normal(3, 0.1)), draws = 2000, chains = 2)) - 3) < 0.1",
@@ -57,6 +59,15 @@ pub enum Moves {
     Langevin,
 }
 
+/// Where chains start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Init {
+    /// At random points of finite density.
+    Random,
+    /// At draws of Pathfinder's approximation, weighted by importance.
+    Pathfinder,
+}
+
 /// How chains are run.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
@@ -67,6 +78,7 @@ pub struct Options {
     /// The acceptance rate at which the step size aims.
     pub target: f64,
     pub shape: Shape,
+    pub init: Init,
     /// Keep every named choice.
     pub all: bool,
 }
@@ -84,14 +96,26 @@ pub struct Sampler<D: Density> {
 }
 
 impl<D: Density> Sampler<D> {
-    /// A chain at a random point of finite density.
-    pub fn start(density: &D, moves: Moves, random: &mut dyn Random) -> Result<Sampler<D>, Fault> {
+    /// A chain at a point, or at a random one of finite density.
+    pub fn start(
+        density: &D,
+        moves: Moves,
+        from: Option<Vec<f64>>,
+        random: &mut dyn Random,
+    ) -> Result<Sampler<D>, Fault> {
         let dim = density.dim();
         let mut evaluator = density.evaluator();
-        let point = start(density, &mut evaluator, random)?;
+        let given = from.and_then(|x| {
+            let mut point = Point { x, ..Point::new(dim) };
+            point.evaluate(&mut evaluator).then_some((point, 1))
+        });
+        let (point, gradients) = match given {
+            Some(given) => given,
+            None => best_start(density, &mut evaluator, random)?,
+        };
         let depth = if let Moves::NoUTurn { depth } = moves { depth } else { 0 };
         let trajectory = Trajectory::new(dim, depth);
-        Ok(Sampler { evaluator, point, metric: Metric::unit(dim), step: 0.1, trajectory, moves, gradients: 0 })
+        Ok(Sampler { evaluator, point, metric: Metric::unit(dim), step: 0.1, trajectory, moves, gradients })
     }
 
     /// One transition with the present step size and metric.
@@ -115,7 +139,9 @@ impl<D: Density> Sampler<D> {
     pub fn warm_up(&mut self, options: &Options, random: &mut dyn Random) -> Result<(), Fault> {
         let dim = self.point.x.len();
         self.metric = Warmup::first_metric(&self.point.gradient);
-        self.step = first_guess(&self.point, self.step, &self.metric, &mut self.evaluator, random)?;
+        let (step, spent) = first_guess(&self.point, self.step, &self.metric, &mut self.evaluator, random)?;
+        self.step = step;
+        self.gradients += spent;
         let mut search = DualAveraging::new(self.step, options.target);
         let mut warmup = Warmup::new(dim, options.warmup, options.shape);
         for _ in 0..options.warmup {
@@ -129,7 +155,8 @@ impl<D: Density> Sampler<D> {
             }
             if advice.restart {
                 let step = search.current();
-                if let Ok(step) = first_guess(&self.point, step, &self.metric, &mut self.evaluator, random) {
+                if let Ok((step, spent)) = first_guess(&self.point, step, &self.metric, &mut self.evaluator, random) {
+                    self.gradients += spent;
                     search.restart(step);
                 }
             }
@@ -159,11 +186,12 @@ type Clock<'c> = &'c (dyn Fn() -> f64 + Sync);
 fn run_chain<D: Density>(
     density: &D,
     options: &Options,
+    from: Option<Vec<f64>>,
     clock: Clock<'_>,
     random: &mut dyn Random,
 ) -> Result<Ran, Fault> {
     let begun = clock();
-    let mut sampler = Sampler::start(density, options.moves, random)?;
+    let mut sampler = Sampler::start(density, options.moves, from, random)?;
     sampler.warm_up(options, random)?;
     let warm = clock();
     let most = if let Moves::NoUTurn { depth } = options.moves { depth as u32 } else { u32::MAX };
@@ -214,7 +242,12 @@ pub fn sample<D: Density>(
         return Err(Fault::error(format!("`{method}` draws from continuous distributions and cannot be enumerated")));
     };
     let streams = generator.streams();
-    let one = |k: usize| run_chain(density, &options, clock, &mut Production(streams.number(k as u64)));
+    let from = match options.init {
+        Init::Random => Vec::new(),
+        Init::Pathfinder => starts(density, options.chains, &mut Production(streams.number(options.chains as u64)))?,
+    };
+    let one =
+        |k: usize| run_chain(density, &options, from.get(k).cloned(), clock, &mut Production(streams.number(k as u64)));
     let results: Vec<Result<Ran, Fault>> = (0..options.chains).into_par_iter().map(one).collect();
     let mut ran = Vec::new();
     let mut interrupt = None;
