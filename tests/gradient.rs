@@ -147,8 +147,17 @@ fn samplers_find_known_moments() {
                     (Moves::Fixed { .. }, Shape::LowRank) if *name == "banana" => continue,
                     _ => 0.8,
                 };
-                let options =
-                    Options { moves, draws, warmup: 1000, chains: 4, target, shape, init: Init::Random, all: false };
+                let options = Options {
+                    moves,
+                    draws,
+                    warmup: 1000,
+                    chains: 4,
+                    target,
+                    shape,
+                    init: Init::Random,
+                    settle: false,
+                    all: false,
+                };
                 let drawn = run(name, &known, options);
                 for (coordinate, mean, variance) in *moments {
                     check(&format!("{name} {moves:?} {shape:?}"), &drawn, *coordinate, *mean, *variance);

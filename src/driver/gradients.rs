@@ -50,7 +50,10 @@ pub(super) fn call(
     Ok(Some(match name.as_str() {
         "nuts" | "hmc" | "mala" => {
             let view = view(model(args.value())?, all)?;
-            let (draws, warmup, chains) = (args.count()?, args.optional_count()?.unwrap_or(1000), args.count()?);
+            let (draws, warmup, chains) = (args.count()?, args.optional_count()?, args.count()?);
+            // A chain that is not settled after the default goes on by itself.
+            let settle = warmup.is_none();
+            let warmup = warmup.unwrap_or(if name.as_str() == "nuts" { 400 } else { 1000 });
             let (moves, target) = match name.as_str() {
                 "nuts" => {
                     let target = args.share()?;
@@ -70,7 +73,7 @@ pub(super) fn call(
                 "pathfinder" => Init::Pathfinder,
                 other => return Err(unknown("start of chains", other, "\"random\" and \"pathfinder\"")),
             };
-            let options = Options { moves, draws, warmup, chains, target, shape, init, all };
+            let options = Options { moves, draws, warmup, settle, chains, target, shape, init, all };
             host(gradient::sample(name.as_str(), &view, options, clock, random)?)
         }
         "map_estimate" | "mle" => {
