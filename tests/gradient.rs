@@ -1,7 +1,7 @@
 //! Gradient samplers on densities that are written down here: normal, skewed and curved ones with known moments.
 #![allow(clippy::unwrap_used)]
 
-use borel::infer::gradient::{Moves, Options, sample};
+use borel::infer::gradient::{Init, Moves, Options, sample};
 use borel::infer::kit::warmup::Shape;
 use borel::infer::normal_fit::{laplace, pathfinder};
 use borel::infer::variational::{Divergence, Family, Fit, Optimiser, vi};
@@ -147,7 +147,17 @@ fn samplers_find_known_moments() {
                     (Moves::Fixed { .. }, Shape::LowRank) if *name == "banana" => continue,
                     _ => 0.8,
                 };
-                let options = Options { moves, draws, warmup: 1000, chains: 4, target, shape, all: false };
+                let options = Options {
+                    moves,
+                    draws,
+                    warmup: 1000,
+                    chains: 4,
+                    target,
+                    shape,
+                    init: Init::Random,
+                    settle: false,
+                    all: false,
+                };
                 let drawn = run(name, &known, options);
                 for (coordinate, mean, variance) in *moments {
                     check(&format!("{name} {moves:?} {shape:?}"), &drawn, *coordinate, *mean, *variance);
@@ -173,8 +183,16 @@ fn steps_too_long_diverge_and_are_reported() {
     }
     let known = Known::new(10, funnel);
     let moves = Moves::NoUTurn { depth: 10 };
-    let options =
-        Options { moves, draws: 1000, warmup: 500, chains: 4, target: 0.6, shape: Shape::Diagonal, all: false };
+    let options = Options {
+        moves,
+        draws: 1000,
+        warmup: 500,
+        chains: 4,
+        target: 0.6,
+        shape: Shape::Diagonal,
+        init: Init::Random,
+        all: false,
+    };
     let posterior = sample("nuts", &known, options, &|| 0.0, &mut Production(Generator::new(3))).unwrap();
     let text: Vec<String> = posterior.warnings.iter().map(|warning| warning.text()).collect();
     assert!(text.iter().any(|text| text.contains("diverged")), "{text:?}");
@@ -187,7 +205,16 @@ fn a_density_that_is_nowhere_finite_says_so() {
     }
     let known = Known::new(1, nowhere);
     let moves = Moves::NoUTurn { depth: 10 };
-    let options = Options { moves, draws: 10, warmup: 10, chains: 1, target: 0.8, shape: Shape::Diagonal, all: false };
+    let options = Options {
+        moves,
+        draws: 10,
+        warmup: 10,
+        chains: 1,
+        target: 0.8,
+        shape: Shape::Diagonal,
+        init: Init::Random,
+        all: false,
+    };
     let fault = sample("nuts", &known, options, &|| 0.0, &mut Production(Generator::new(3))).unwrap_err();
     assert!(fault.message.ends_with("in 100 tries: the density was zero"), "{}", fault.message);
 }
@@ -200,7 +227,16 @@ fn an_improper_density_says_so() {
     }
     let known = Known::new(1, flat);
     let moves = Moves::NoUTurn { depth: 10 };
-    let options = Options { moves, draws: 10, warmup: 10, chains: 1, target: 0.8, shape: Shape::Diagonal, all: false };
+    let options = Options {
+        moves,
+        draws: 10,
+        warmup: 10,
+        chains: 1,
+        target: 0.8,
+        shape: Shape::Diagonal,
+        init: Init::Random,
+        all: false,
+    };
     let fault = sample("nuts", &known, options, &|| 0.0, &mut Production(Generator::new(3))).unwrap_err();
     assert!(fault.message.contains("improper"), "{}", fault.message);
 }

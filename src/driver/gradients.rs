@@ -5,7 +5,7 @@ use super::plan;
 use crate::exec::view::Model;
 use crate::exec::view::density::DensityView;
 use crate::infer::conjugate;
-use crate::infer::gradient::{self, Moves, Options};
+use crate::infer::gradient::{self, Init, Moves, Options};
 use crate::infer::kit::warmup::Shape;
 use crate::infer::normal_fit;
 use crate::infer::optimise;
@@ -50,7 +50,10 @@ pub(super) fn call(
     Ok(Some(match name.as_str() {
         "nuts" | "hmc" | "mala" => {
             let view = view(model(args.value())?, all)?;
-            let (draws, warmup, chains) = (args.count()?, args.optional_count()?.unwrap_or(1000), args.count()?);
+            let (draws, warmup, chains) = (args.count()?, args.optional_count()?, args.count()?);
+            // A chain that is not settled after the default goes on by itself.
+            let settle = warmup.is_none();
+            let warmup = warmup.unwrap_or(if name.as_str() == "nuts" { 400 } else { 1000 });
             let (moves, target) = match name.as_str() {
                 "nuts" => {
                     let target = args.share()?;
@@ -65,7 +68,12 @@ pub(super) fn call(
                 "dense" => Shape::Dense,
                 other => return Err(unknown("metric", other, "\"diagonal\", \"low_rank\" and \"dense\"")),
             };
-            let options = Options { moves, draws, warmup, chains, target, shape, all };
+            let init = match args.value().to_string().as_str() {
+                "random" => Init::Random,
+                "pathfinder" => Init::Pathfinder,
+                other => return Err(unknown("start of chains", other, "\"random\" and \"pathfinder\"")),
+            };
+            let options = Options { moves, draws, warmup, settle, chains, target, shape, init, all };
             host(gradient::sample(name.as_str(), &view, options, clock, random)?)
         }
         "map_estimate" | "mle" => {

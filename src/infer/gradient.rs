@@ -7,10 +7,11 @@ use super::enumerate::named_record;
 use super::importance::{names_of, note_interrupt};
 use super::kit::hamiltonian::Point;
 use super::kit::metric::Metric;
-use super::kit::start::start;
+use super::kit::start::best_start;
 use super::kit::step_size::{DualAveraging, first_guess};
 use super::kit::trajectory::{Trajectory, Transition};
 use super::kit::warmup::{Shape, Warmup};
+use super::normal_fit::starts;
 use super::{Contract, Row};
 use crate::model::density::Density;
 use crate::model::{Production, Random};
@@ -23,22 +24,24 @@ use rayon::prelude::*;
 
 pub(super) const ROWS: &[Row] = &[
     Row {
-        signature: "fn nuts(model: () ~> a, draws: Int = 1000, warmup: Int = -1, chains: Int = 4, target: Real = 0.9, max_depth: Int = 10, metric: String = \"diagonal\") ~> Posterior<a>",
+        signature: "fn nuts(model: () ~> a, draws: Int = 1000, warmup: Int = -1, chains: Int = 4, target: Real = 0.8, max_depth: Int = 10, metric: String = \"diagonal\", init: String = \"random\") ~> Posterior<a>",
         doc: "The No-U-Turn sampler: Hamiltonian trajectories of a length that adapts to the posterior. For models whose choices are \
               continuous, or finite and summed out. The step size aims at the acceptance rate `target`; a `metric` is `diagonal`, `low_rank` or `dense`. \
+              Chains start at random, or, with `init = \"pathfinder\"`, at draws of that method. The default of `warmup` is 400, and up to three times 600 \
+              more for a chain that then still diverges or lies far below the others. \
               Hoffman and Gelman 2014; Betancourt 2017.\n\
               example: abs(mean(nuts(() => sample(Normal(3, 0.1)), draws = 500, chains = 2)) - 3) < 0.1",
         contract: Contract::Invariant,
     },
     Row {
-        signature: "fn hmc(model: () ~> a, draws: Int = 1000, warmup: Int = -1, chains: Int = 4, time: Real = 1.5, target: Real = 0.8, metric: String = \"diagonal\") ~> Posterior<a>",
+        signature: "fn hmc(model: () ~> a, draws: Int = 1000, warmup: Int = -1, chains: Int = 4, time: Real = 1.5, target: Real = 0.8, metric: String = \"diagonal\", init: String = \"random\") ~> Posterior<a>",
         doc: "Hamiltonian Monte Carlo with trajectories of a mean duration `time`, in units of the metric. Durations vary at random, so that \
               no period of the posterior is met. Duane, Kennedy, Pendleton and Roweth 1987; Neal 2011.\n\
               example: abs(mean(hmc(() => sample(Normal(3, 0.1)), draws = 500, chains = 2)) - 3) < 0.1",
         contract: Contract::Invariant,
     },
     Row {
-        signature: "fn mala(model: () ~> a, draws: Int = 1000, warmup: Int = -1, chains: Int = 4, target: Real = 0.57, metric: String = \"diagonal\") ~> Posterior<a>",
+        signature: "fn mala(model: () ~> a, draws: Int = 1000, warmup: Int = -1, chains: Int = 4, target: Real = 0.57, metric: String = \"diagonal\", init: String = \"random\") ~> Posterior<a>",
         doc: "The Metropolis-adjusted Langevin algorithm: one step along the gradient with noise at a time. \
               Roberts and Tweedie 1996; Roberts and Rosenthal 1998 for the acceptance rate.\n\
               example: abs(mean(mala(() => sample(Normal(3, 0.1)), draws = 2000, chains = 2)) - 3) < 0.1",
@@ -57,16 +60,28 @@ pub enum Moves {
     Langevin,
 }
 
+/// Where chains start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Init {
+    /// At random points of finite density.
+    Random,
+    /// At draws of Pathfinder's approximation, weighted by importance.
+    Pathfinder,
+}
+
 /// How chains are run.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
     pub moves: Moves,
     pub draws: usize,
     pub warmup: usize,
+    /// A chain that diverges or lies far below the others after its warm-up warms up further.
+    pub settle: bool,
     pub chains: usize,
     /// The acceptance rate at which the step size aims.
     pub target: f64,
     pub shape: Shape,
+    pub init: Init,
     /// Keep every named choice.
     pub all: bool,
 }
@@ -81,17 +96,48 @@ pub struct Sampler<D: Density> {
     moves: Moves,
     /// Gradients evaluated so far.
     pub gradients: u64,
+    /// The mean log density of the later half of the warm-up.
+    level: f64,
+    /// Divergences in the later half of the warm-up.
+    trouble: usize,
 }
 
+/// Transitions of a further warm-up, and how often there is one at most.
+const FURTHER: (usize, usize) = (600, 3);
+/// A chain whose later half of the warm-up has more than this share of divergences is not settled.
+const TROUBLED: f64 = 0.02;
+
 impl<D: Density> Sampler<D> {
-    /// A chain at a random point of finite density.
-    pub fn start(density: &D, moves: Moves, random: &mut dyn Random) -> Result<Sampler<D>, Fault> {
+    /// A chain at a point, or at a random one of finite density.
+    pub fn start(
+        density: &D,
+        moves: Moves,
+        from: Option<Vec<f64>>,
+        random: &mut dyn Random,
+    ) -> Result<Sampler<D>, Fault> {
         let dim = density.dim();
         let mut evaluator = density.evaluator();
-        let point = start(density, &mut evaluator, random)?;
+        let given = from.and_then(|x| {
+            let mut point = Point { x, ..Point::new(dim) };
+            point.evaluate(&mut evaluator).then_some((point, 1))
+        });
+        let (point, gradients) = match given {
+            Some(given) => given,
+            None => best_start(density, &mut evaluator, random)?,
+        };
         let depth = if let Moves::NoUTurn { depth } = moves { depth } else { 0 };
         let trajectory = Trajectory::new(dim, depth);
-        Ok(Sampler { evaluator, point, metric: Metric::unit(dim), step: 0.1, trajectory, moves, gradients: 0 })
+        Ok(Sampler {
+            evaluator,
+            point,
+            metric: Metric::unit(dim),
+            step: 0.1,
+            trajectory,
+            moves,
+            gradients,
+            level: f64::NAN,
+            trouble: 0,
+        })
     }
 
     /// One transition with the present step size and metric.
@@ -115,30 +161,55 @@ impl<D: Density> Sampler<D> {
     pub fn warm_up(&mut self, options: &Options, random: &mut dyn Random) -> Result<(), Fault> {
         let dim = self.point.x.len();
         self.metric = Warmup::first_metric(&self.point.gradient);
-        self.step = first_guess(&self.point, self.step, &self.metric, &mut self.evaluator, random)?;
+        let (step, spent) = first_guess(&self.point, self.step, &self.metric, &mut self.evaluator, random)?;
+        self.step = step;
+        self.gradients += spent;
         let mut search = DualAveraging::new(self.step, options.target);
         let mut warmup = Warmup::new(dim, options.warmup, options.shape);
-        for _ in 0..options.warmup {
+        let (mut sum, later) = (0.0, options.warmup / 2);
+        self.trouble = 0;
+        for round in 0..options.warmup {
             stop_if_interrupted()?;
             self.step = search.current();
             let transition = self.transition(random)?;
             search.learn(transition.acceptance);
+            if round >= later {
+                sum += self.point.log_density;
+                self.trouble += usize::from(transition.divergent);
+            }
             let advice = warmup.learn(&self.point.x, &self.point.gradient, !transition.divergent);
             if let Some(metric) = advice.metric {
                 self.metric = metric;
             }
             if advice.restart {
                 let step = search.current();
-                if let Ok(step) = first_guess(&self.point, step, &self.metric, &mut self.evaluator, random) {
+                if let Ok((step, spent)) = first_guess(&self.point, step, &self.metric, &mut self.evaluator, random) {
+                    self.gradients += spent;
                     search.restart(step);
                 }
             }
         }
         if options.warmup > 0 {
             self.step = search.average();
+            self.level = sum / (options.warmup - later) as f64;
         }
         Ok(())
     }
+
+    /// Whether a chain has diverged often, or lies below the highest chain by more than log densities of a normal distribution vary: it may be
+    /// caught where there is next to no mass.
+    fn unsettled(&self, highest: f64, warmup: usize) -> bool {
+        let spread = (0.5 * self.point.x.len() as f64).sqrt();
+        self.trouble as f64 > TROUBLED * (warmup - warmup / 2) as f64 || self.level < highest - 5.0 - 3.0 * spread
+    }
+}
+
+/// A chain that is warm, with its stream.
+struct Begun<D: Density> {
+    sampler: Sampler<D>,
+    random: Production,
+    seconds: f64,
+    further: u64,
 }
 
 /// What a chain gave.
@@ -146,25 +217,67 @@ struct Ran {
     chain: Chain,
     /// Spent on warm-up and on draws.
     seconds: (f64, f64),
+    /// How often it warmed up further.
+    further: u64,
     divergences: usize,
     deepest: usize,
     gradients: u64,
     step: f64,
 }
 
+/// What has been finished, and the interrupt that ended others.
+fn finished<T>(results: Vec<Result<T, Fault>>) -> Result<(Vec<T>, Option<Fault>), Fault> {
+    let (mut done, mut interrupt) = (Vec::new(), None);
+    for result in results {
+        match result {
+            Err(fault) if fault.kind == FaultKind::Interrupted => interrupt = Some(fault),
+            result => done.push(result?),
+        }
+    }
+    Ok((done, interrupt))
+}
+
 /// Tells the time in seconds.
 type Clock<'c> = &'c (dyn Fn() -> f64 + Sync);
 
-/// Runs a chain; where the user interrupts, as far as it came.
-fn run_chain<D: Density>(
+/// Starts a chain and warms it up.
+fn begin<D: Density>(
     density: &D,
     options: &Options,
+    from: Option<Vec<f64>>,
     clock: Clock<'_>,
-    random: &mut dyn Random,
-) -> Result<Ran, Fault> {
+    mut random: Production,
+) -> Result<Begun<D>, Fault> {
     let begun = clock();
-    let mut sampler = Sampler::start(density, options.moves, random)?;
-    sampler.warm_up(options, random)?;
+    let mut sampler = Sampler::start(density, options.moves, from, &mut random)?;
+    sampler.warm_up(options, &mut random)?;
+    Ok(Begun { sampler, random, seconds: clock() - begun, further: 0 })
+}
+
+/// Warms up further where that is needed, in the light of all chains.
+fn settle<D: Density>(begun: &mut [Begun<D>], options: &Options, clock: Clock<'_>) -> Result<(), Fault> {
+    let mut warmup = options.warmup;
+    for _ in 0..FURTHER.1 {
+        let highest = begun.iter().map(|one| one.sampler.level).fold(f64::NEG_INFINITY, f64::max);
+        let again = Options { warmup: FURTHER.0, ..*options };
+        let each = begun.par_iter_mut().filter(|one| one.sampler.unsettled(highest, warmup));
+        each.map(|one| {
+            let started = clock();
+            one.further += 1;
+            one.sampler.warm_up(&again, &mut one.random)?;
+            one.seconds += clock() - started;
+            Ok(())
+        })
+        .collect::<Result<(), Fault>>()?;
+        warmup = FURTHER.0;
+    }
+    Ok(())
+}
+
+/// Runs a chain that is warm; where the user interrupts, as far as it came.
+fn run_chain<D: Density>(density: &D, options: &Options, begun: Begun<D>, clock: Clock<'_>) -> Result<Ran, Fault> {
+    let Begun { mut sampler, mut random, seconds, further } = begun;
+    let random = &mut random;
     let warm = clock();
     let most = if let Moves::NoUTurn { depth } = options.moves { depth as u32 } else { u32::MAX };
     let (mut divergences, mut deepest) = (0, 0);
@@ -198,8 +311,8 @@ fn run_chain<D: Density>(
     }
     chain.named = options.all.then_some(named);
     chain.stats = names.iter().map(|name| (*name).to_string()).zip(stats).collect();
-    let seconds = (warm - begun, clock() - warm);
-    Ok(Ran { chain, seconds, divergences, deepest, gradients: sampler.gradients, step: sampler.step })
+    let seconds = (seconds, clock() - warm);
+    Ok(Ran { chain, seconds, further, divergences, deepest, gradients: sampler.gradients, step: sampler.step })
 }
 
 /// Runs chains; each has a stream of its own, so that threads change nothing. Where the user interrupts, those that have draws are kept.
@@ -214,16 +327,19 @@ pub fn sample<D: Density>(
         return Err(Fault::error(format!("`{method}` draws from continuous distributions and cannot be enumerated")));
     };
     let streams = generator.streams();
-    let one = |k: usize| run_chain(density, &options, clock, &mut Production(streams.number(k as u64)));
-    let results: Vec<Result<Ran, Fault>> = (0..options.chains).into_par_iter().map(one).collect();
-    let mut ran = Vec::new();
-    let mut interrupt = None;
-    for result in results {
-        match result {
-            Err(fault) if fault.kind == FaultKind::Interrupted => interrupt = Some(fault),
-            result => ran.push(result?),
-        }
+    let from = match options.init {
+        Init::Random => Vec::new(),
+        Init::Pathfinder => starts(density, options.chains, &mut Production(streams.number(options.chains as u64)))?,
+    };
+    let first = |k: usize| begin(density, &options, from.get(k).cloned(), clock, Production(streams.number(k as u64)));
+    let results: Vec<Result<Begun<D>, Fault>> = (0..options.chains).into_par_iter().map(first).collect();
+    let (mut begun, mut interrupt) = finished(results)?;
+    if options.settle && interrupt.is_none() {
+        settle(&mut begun, &options, clock)?;
     }
+    let results = begun.into_par_iter().map(|one| run_chain(density, &options, one, clock)).collect();
+    let (ran, stopped) = finished(results)?;
+    interrupt = interrupt.or(stopped);
     if let (true, Some(fault)) = (ran.is_empty(), interrupt) {
         return Err(fault);
     }
@@ -231,6 +347,7 @@ pub fn sample<D: Density>(
     let draws = options.draws * options.chains;
     let divergences: usize = ran.iter().map(|one| one.divergences).sum();
     let deepest: usize = ran.iter().map(|one| one.deepest).sum();
+    let further: u64 = ran.iter().map(|one| one.further).sum();
     let gradients: u64 = ran.iter().map(|one| one.gradients).sum();
     let steps: Vec<f64> = ran.iter().map(|one| one.step).collect();
     let mut posterior = Posterior::new("", method, ran.into_iter().map(|one| one.chain).collect());
@@ -238,6 +355,9 @@ pub fn sample<D: Density>(
     posterior.info.push(("divergences".into(), Info::Count(divergences as u64)));
     posterior.info.push(("gradient_evaluations".into(), Info::Count(gradients)));
     posterior.info.push(("step_size".into(), Info::Numbers(steps)));
+    if further > 0 {
+        posterior.info.push(("further_warmups".into(), Info::Count(further)));
+    }
     if divergences > 0 {
         posterior.warnings.push(Warning::Divergences { count: divergences, draws });
     }

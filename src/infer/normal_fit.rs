@@ -284,6 +284,11 @@ pub fn pathfinder<D: Density>(
     all: bool,
     random: &mut dyn Random,
 ) -> Result<Posterior, Fault> {
+    let fits = path_fits(density, paths, random)?;
+    posterior("pathfinder", density, &fits, draws, all, true, random)
+}
+
+fn path_fits<D: Density>(density: &D, paths: usize, random: &mut dyn Random) -> Result<Vec<Normal>, Fault> {
     let mut fits = Vec::new();
     for _ in 0..paths {
         let (climb, _) = climbs(density, 1, STEPS, random)?;
@@ -292,7 +297,35 @@ pub fn pathfinder<D: Density>(
     if fits.is_empty() {
         return Err(Fault::error("no path to a mode curves downwards").hint("use `nuts` or `mh`"));
     }
-    posterior("pathfinder", density, &fits, draws, all, true, random)
+    Ok(fits)
+}
+
+/// Paths from which chains start.
+const START_PATHS: usize = 8;
+/// Draws of each path among which starts are chosen.
+const START_DRAWS: usize = 50;
+
+/// So many unconstrained points, chosen among draws of Pathfinder's approximation in proportion to their smoothed importance.
+///
+/// # Errors
+/// If no path to a mode curves downwards.
+pub fn starts<D: Density>(density: &D, count: usize, random: &mut dyn Random) -> Result<Vec<Vec<f64>>, Fault> {
+    let fits = path_fits(density, START_PATHS, random)?;
+    let mut evaluator = density.evaluator();
+    let (mut points, mut ratios) = (Vec::new(), Vec::new());
+    for k in 0..fits.len() * START_DRAWS {
+        let fit = &fits[k % fits.len()];
+        let (mut z, mut x) = (vec![0.0; fit.noise()], vec![0.0; density.dim()]);
+        normals(&mut z, generator(random, "pathfinder")?);
+        let log_q = fit.at(&z, &mut x);
+        let height = evaluator.log_density(&x);
+        ratios.push(if height.is_nan() { f64::NEG_INFINITY } else { height - log_q });
+        points.push(x);
+    }
+    let (smoothed, _) = smooth(&ratios);
+    let highest = smoothed.iter().fold(f64::NEG_INFINITY, |high, w| high.max(*w));
+    let weights: Vec<f64> = smoothed.iter().map(|w| (w - highest).exp()).collect();
+    Ok((0..count).map(|_| points[random.choose(&weights)].clone()).collect())
 }
 
 /// Draws for the evidence bound of each point of a path.

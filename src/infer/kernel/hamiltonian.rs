@@ -266,7 +266,7 @@ pub(super) fn step<T: Traced>(step: &mut Step<'_, T>, path: Path) -> Result<bool
     }
     let metric = step.tuned.metric(&keys);
     if path.step.is_none() && step.adapting && step.tuned.search.is_none() {
-        let guess = first_guess(&point, STEP, &metric, &mut block, step.random)?;
+        let (guess, _) = first_guess(&point, STEP, &metric, &mut block, step.random)?;
         step.tuned.search = Some(DualAveraging::new(guess, TARGET));
     }
     let size = match (path.step, &step.tuned.search) {

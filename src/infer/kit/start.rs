@@ -8,6 +8,30 @@ use crate::value::{Fault, Value};
 /// How many random starts are tried.
 const TRIES: usize = 100;
 
+/// How many random starts of finite density a chain chooses from.
+const CANDIDATES: u64 = 10;
+
+/// The highest of several random points at which density and gradient are finite, and how many gradients that took. A chain that starts far
+/// out, in units of the posterior, may be caught by a lesser mode on its way.
+///
+/// # Errors
+/// As [`start`].
+pub fn best_start<D: Density>(
+    density: &D,
+    evaluator: &mut D::Evaluator,
+    random: &mut dyn Random,
+) -> Result<(Point, u64), Fault> {
+    let mut best = start(density, evaluator, random)?;
+    let mut point = Point::new(density.dim());
+    for _ in 1..CANDIDATES {
+        point.x = density.initial(random)?;
+        if point.evaluate(evaluator) && point.log_density > best.log_density {
+            std::mem::swap(&mut best, &mut point);
+        }
+    }
+    Ok((best, CANDIDATES))
+}
+
 /// A random point at which density and gradient are finite.
 ///
 /// # Errors

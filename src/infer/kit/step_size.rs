@@ -59,7 +59,8 @@ impl DualAveraging {
     }
 }
 
-/// A step size at which one leapfrog step changes the energy by about log(0.8), found by doubling or halving.
+/// A step size at which one leapfrog step changes the energy by about log(0.8), found by doubling or halving, and how many gradients that
+/// took.
 ///
 /// # Errors
 /// If no step size does: the density is then improper or not continuous near the start.
@@ -69,11 +70,11 @@ pub fn first_guess(
     metric: &Metric,
     evaluator: &mut impl Evaluate,
     random: &mut dyn Random,
-) -> Result<f64, Fault> {
+) -> Result<(f64, u64), Fault> {
     let mut point = start.clone();
     let mut step = step;
     let mut direction = 0.0;
-    for _ in 0..200 {
+    for gradients in 1..=200 {
         point.copy(start);
         momentum(&mut point, metric, random)?;
         let before = point.energy();
@@ -83,7 +84,7 @@ pub fn first_guess(
         if direction == 0.0 {
             direction = wanted;
         } else if direction != wanted {
-            return Ok(step);
+            return Ok((step, gradients));
         }
         step *= if wanted > 0.0 { 2.0 } else { 0.5 };
         if !(1e-300..=1e7).contains(&step) {
