@@ -6,6 +6,7 @@ use super::graph::{F, Id};
 use super::marginal::{self, Drawn, Finite};
 use super::plan;
 use super::run::Executor;
+use super::squares;
 use super::trace::Traced;
 use crate::model::Random;
 use std::sync::Arc;
@@ -45,6 +46,8 @@ pub fn compile(traced: &mut Traced) -> Result<DensityCode, String> {
     let mut roots = vec![total];
     roots.extend(holds);
     let conditions = roots.len() - 1;
+    let mut roots = squares::carry_squares(graph, &roots);
+    let total = roots[0];
     let value = plan::compile(graph, &roots, traced.dim)?;
     let mut summed = None;
     if !traced.finite.is_empty() {
@@ -112,6 +115,11 @@ impl DensityCode {
             })
             .collect();
         marginal::draw_back(&summed.finite, &summed.drawn, &numbers, random)
+    }
+
+    /// Whether there is machine code for parts of the gradient, as there may be after some evaluations.
+    pub fn has_native(&self) -> bool {
+        self.gradient.has_native()
     }
 
     /// Memory to evaluate in.
