@@ -29,6 +29,22 @@ fn under_root(graph: &Graph, mut id: Id) -> Option<Id> {
     }
 }
 
+/// Whether a number is never negative; it may be none.
+fn never_negative(graph: &Graph, id: Id, depth: usize) -> bool {
+    let node = graph.node(id);
+    if node.range.low >= 0.0 {
+        return true;
+    }
+    let all = |args: &[Id]| depth < 16 && args.iter().all(|a| never_negative(graph, *a, depth + 1));
+    match node.op {
+        Op::Map(F::Mul) if node.args[0] == node.args[1] => true,
+        Op::Map(F::Mul | F::Add | F::Div) => all(&node.args),
+        Op::Later(k) => graph.later[k as usize].is_some_and(|target| all(&[target])),
+        Op::Map(F::Prim(row)) => crate::prim::row(row as usize).is_some_and(|row| matches!(row.name(), "sqrt" | "exp")),
+        _ => false,
+    }
+}
+
 /// The rewriting for one scan, if its only state is the root of what is never negative and depends on the state by its square alone.
 fn rewrite(graph: &mut Graph, number: u32, roots: &[Id]) -> Option<Vec<Id>> {
     let scan = graph.scans[number as usize].clone();
@@ -36,7 +52,7 @@ fn rewrite(graph: &mut Graph, number: u32, roots: &[Id]) -> Option<Vec<Id>> {
     let inside = under_root(graph, *next)?;
     // Squares of a first value of moderate size are exact enough, and its root is the value itself.
     let start = graph.number(*first)?;
-    if graph.node(inside).range.low < 0.0 || !(1e-100..1e100).contains(&start) {
+    if !never_negative(graph, inside, 0) || !(1e-100..1e100).contains(&start) {
         return None;
     }
     let order = complete_order(graph, roots);
