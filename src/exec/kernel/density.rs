@@ -48,6 +48,8 @@ pub fn compile(traced: &mut Traced) -> Result<DensityCode, String> {
     let conditions = roots.len() - 1;
     let mut roots = squares::carry_squares(graph, &roots);
     let total = roots[0];
+    // Making code rewrites the steps of loops, for instance to absolute values, which have no derivative at zero: derivatives are of what was before.
+    let scans = graph.scans.clone();
     let value = plan::compile(graph, &roots, traced.dim)?;
     let mut summed = None;
     if !traced.finite.is_empty() {
@@ -56,6 +58,7 @@ pub fn compile(traced: &mut Traced) -> Result<DensityCode, String> {
         let (finite, drawn) = (std::mem::take(&mut traced.finite), std::mem::take(&mut traced.drawn));
         summed = Some(Arc::new(SummedOut { finite, drawn, code }));
     }
+    graph.scans = scans;
     let parts = derive::gradient(graph, total)?;
     let mut places = Vec::new();
     for part in &parts {

@@ -137,12 +137,10 @@ pub fn scan(
     for (source, step) in
         tape.nodes.iter().filter_map(|n| if let Node::Step(source, step) = n { Some((*source, *step)) } else { None })
     {
-        let key = (constant(source), step);
-        if !bases.contains_key(&key) {
+        bases.entry((constant(source), step)).or_insert_with(|| {
             let base = writer.base(source.base);
-            let base = along.get(&step).map_or(base, |bytes| writer.builder.ins().iadd(base, *bytes));
-            bases.insert(key, base);
-        }
+            along.get(&step).map_or(base, |bytes| writer.builder.ins().iadd(base, *bytes))
+        });
     }
     for (state, x) in scan.states.iter().zip(states) {
         let base = match along.get(&state.kept_step) {

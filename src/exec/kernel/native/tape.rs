@@ -233,8 +233,8 @@ impl<'a> Straight<'a> {
                 for op in ops {
                     let act = Act::Kernel(op.kernel);
                     let mut args = [0; 3];
-                    for k in 0..operands(act) {
-                        args[k] = self.read(op.args[k] as usize);
+                    for (arg, place) in args.iter_mut().zip(op.args).take(operands(act)) {
+                        *arg = self.read(place as usize);
                     }
                     let node = self.tape.op(act, args);
                     self.write(op.to as usize, node);
