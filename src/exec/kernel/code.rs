@@ -2,7 +2,8 @@
 
 use super::axis::Axes;
 use super::graph::Op;
-use std::sync::Arc;
+use super::native::{self, Native};
+use std::sync::{Arc, OnceLock};
 
 /// Where numbers lie.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -251,4 +252,17 @@ pub struct Code {
     /// Where the roots lie, and their axes.
     pub roots: Vec<Source>,
     pub shapes: Vec<Axes>,
+    pub(super) native: OnceLock<Option<Native>>,
+}
+
+impl Code {
+    /// Machine code for parts of it, which is made when it is first asked for.
+    pub fn native(&self) -> Option<&Native> {
+        self.native.get_or_init(|| native::make(self)).as_ref()
+    }
+
+    /// Whether machine code has been made, and there was something to make it for.
+    pub fn has_native(&self) -> bool {
+        self.native.get().is_some_and(Option::is_some)
+    }
 }

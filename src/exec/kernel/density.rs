@@ -6,6 +6,7 @@ use super::graph::{F, Id};
 use super::marginal::{self, Drawn, Finite};
 use super::plan;
 use super::run::Executor;
+use super::squares;
 use super::trace::Traced;
 use crate::model::Random;
 use std::sync::Arc;
@@ -45,6 +46,10 @@ pub fn compile(traced: &mut Traced) -> Result<DensityCode, String> {
     let mut roots = vec![total];
     roots.extend(holds);
     let conditions = roots.len() - 1;
+    let mut roots = squares::carry_squares(graph, &roots);
+    let total = roots[0];
+    // Making code rewrites the steps of loops, for instance to absolute values, which have no derivative at zero: derivatives are of what was before.
+    let scans = graph.scans.clone();
     let value = plan::compile(graph, &roots, traced.dim)?;
     let mut summed = None;
     if !traced.finite.is_empty() {
@@ -53,6 +58,7 @@ pub fn compile(traced: &mut Traced) -> Result<DensityCode, String> {
         let (finite, drawn) = (std::mem::take(&mut traced.finite), std::mem::take(&mut traced.drawn));
         summed = Some(Arc::new(SummedOut { finite, drawn, code }));
     }
+    graph.scans = scans;
     let parts = derive::gradient(graph, total)?;
     let mut places = Vec::new();
     for part in &parts {
@@ -112,6 +118,11 @@ impl DensityCode {
             })
             .collect();
         marginal::draw_back(&summed.finite, &summed.drawn, &numbers, random)
+    }
+
+    /// Whether there is machine code for parts of the gradient, as there may be after some evaluations.
+    pub fn has_native(&self) -> bool {
+        self.gradient.has_native()
     }
 
     /// Memory to evaluate in.

@@ -1,6 +1,7 @@
 //! The executor of the kernel engine. Its inner loops are compiled twice, plainly and for AVX2, and give the same bits.
 
 use super::code::*;
+use super::native::{self, Native};
 use super::plan::MOST_LOOPS;
 use super::vector as v;
 use super::{constrain, linear, ode};
@@ -19,6 +20,8 @@ pub struct Executor {
     slots: Vec<f64>,
     work: Vec<f64>,
     odes: Vec<ode::Solver>,
+    /// Runs to go before machine code is asked for.
+    wait: u32,
     /// Whether the processor has AVX2.
     wide: bool,
 }
@@ -55,6 +58,7 @@ impl Executor {
             slots: vec![0.0; slots],
             work: Vec::new(),
             odes: code.odes.iter().map(|ode| ode::Solver::new(&ode.code)).collect(),
+            wait: native::runs_before(code),
             wide: has_avx2(),
         }
     }
@@ -69,16 +73,26 @@ impl Executor {
     pub fn run(&mut self, x: &[f64]) {
         self.memory[..x.len()].copy_from_slice(x);
         let code = Arc::clone(&self.code);
+        let native = if self.wait == 0 { code.native() } else { None };
+        self.wait = self.wait.saturating_sub(1);
         #[cfg(target_arch = "x86_64")]
         if self.wide {
             // SAFETY: the processor has the instructions, as `has_avx2` found.
             #[allow(unsafe_code)]
             unsafe {
-                run_avx2(&code, &mut self.memory, &mut self.registers, &mut self.slots, &mut self.work, &mut self.odes);
+                run_avx2(
+                    &code,
+                    native,
+                    &mut self.memory,
+                    &mut self.registers,
+                    &mut self.slots,
+                    &mut self.work,
+                    &mut self.odes,
+                );
             }
             return;
         }
-        run_all(&code, &mut self.memory, &mut self.registers, &mut self.slots, &mut self.work, &mut self.odes);
+        run_all(&code, native, &mut self.memory, &mut self.registers, &mut self.slots, &mut self.work, &mut self.odes);
     }
 
     /// The number at a root without axes.
@@ -100,25 +114,34 @@ impl Executor {
 #[target_feature(enable = "avx2")]
 fn run_avx2(
     code: &Code,
+    native: Option<&Native>,
     memory: &mut [f64],
     registers: &mut [Vec<f64>],
     slots: &mut [f64],
     work: &mut Vec<f64>,
     odes: &mut [ode::Solver],
 ) {
-    run_all(code, memory, registers, slots, work, odes);
+    run_all(code, native, memory, registers, slots, work, odes);
 }
 
 #[inline(always)]
 fn run_all(
     code: &Code,
+    native: Option<&Native>,
     memory: &mut [f64],
     registers: &mut [Vec<f64>],
     slots: &mut [f64],
     work: &mut Vec<f64>,
     odes: &mut [ode::Solver],
 ) {
-    for instr in &code.instrs {
+    let mut at = 0;
+    while let Some(instr) = code.instrs.get(at) {
+        let done = native.map_or(0, |native| native.run(at, memory));
+        if done > 0 {
+            at += done;
+            continue;
+        }
+        at += 1;
         match instr {
             Instr::Scalars(ops) => scalars(ops, memory),
             Instr::Nest(nest) => run_nest(nest, &code.constants, memory, registers),
@@ -179,7 +202,7 @@ fn min(a: f64, b: f64) -> f64 {
 }
 
 #[inline(always)]
-fn one(kernel: Kernel, a: f64, b: f64, c: f64) -> f64 {
+pub(super) fn one(kernel: Kernel, a: f64, b: f64, c: f64) -> f64 {
     match kernel {
         Kernel::Add => a + b,
         Kernel::Sub => a - b,

@@ -17,20 +17,21 @@ fn power_of_two(k: f64) -> f64 {
 /// `exp(r) - 1` for `|r| <= 0.35`.
 #[inline(always)]
 fn expm1_small(r: f64) -> f64 {
-    // Taylor's series; the terms left out are below 2^-57 of the result.
-    let mut p = 1.0 / 6_227_020_800.0;
-    p = p * r + 1.0 / 479_001_600.0;
-    p = p * r + 1.0 / 39_916_800.0;
-    p = p * r + 1.0 / 3_628_800.0;
-    p = p * r + 1.0 / 362_880.0;
-    p = p * r + 1.0 / 40_320.0;
-    p = p * r + 1.0 / 5_040.0;
-    p = p * r + 1.0 / 720.0;
-    p = p * r + 1.0 / 120.0;
-    p = p * r + 1.0 / 24.0;
-    p = p * r + 1.0 / 6.0;
-    p = p * r + 0.5;
-    p * (r * r) + r
+    // Taylor's series; the terms left out are below 2^-57 of the result. Even and odd powers apart wait for each other half as long.
+    let square = r * r;
+    let mut even = 1.0 / 479_001_600.0;
+    even = even * square + 1.0 / 3_628_800.0;
+    even = even * square + 1.0 / 40_320.0;
+    even = even * square + 1.0 / 720.0;
+    even = even * square + 1.0 / 24.0;
+    even = even * square + 0.5;
+    let mut odd = 1.0 / 6_227_020_800.0;
+    odd = odd * square + 1.0 / 39_916_800.0;
+    odd = odd * square + 1.0 / 362_880.0;
+    odd = odd * square + 1.0 / 5_040.0;
+    odd = odd * square + 1.0 / 120.0;
+    odd = odd * square + 1.0 / 6.0;
+    (odd * r + even) * square + r
 }
 
 /// `k` and `r` with `x = k ln 2 + r`.

@@ -78,6 +78,11 @@ impl Model {
 }
 
 impl DensityView {
+    /// Whether parts of the density and its gradient have been made machine code, which happens after some evaluations.
+    pub fn has_machine_code(&self) -> bool {
+        self.code.has_native()
+    }
+
     /// The view of a model; a fault says what prevents it, and where.
     pub fn new(model: Model) -> Result<DensityView, Fault> {
         DensityView::of(model, Target::Joint)

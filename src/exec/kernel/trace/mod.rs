@@ -496,6 +496,7 @@ fn same_shallow(a: &Abs, b: &Abs) -> bool {
             Rc::ptr_eq(a, b)
         }
         (Abs::Growing(a), Abs::Growing(b)) => a == b,
+        (Abs::Domain(a), Abs::Domain(b)) => Rc::ptr_eq(a, b),
         (Abs::Known(Value::Reals(a)), Abs::Known(Value::Reals(b))) => std::sync::Arc::ptr_eq(a, b),
         (Abs::Known(a), Abs::Known(b)) if a.array_len().is_none() => crate::value::same(a, b),
         (Abs::Forward, Abs::Forward) => true,

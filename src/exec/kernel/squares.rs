@@ -1,0 +1,147 @@
+//! Loops that carry a square root, of which the next step needs the square, carry the square instead.
+//!
+//! A variance follows from the one before by products and sums, its root by a root in every step, for which the next step waits. The
+//! roots of all steps are then one operation on an array.
+
+use super::derive::complete_order;
+use super::graph::{F, Graph, Id, Op, Scan};
+use std::collections::HashMap;
+
+/// What roots are after the rewriting; the same where there is nothing to rewrite.
+pub fn carry_squares(graph: &mut Graph, roots: &[Id]) -> Vec<Id> {
+    let mut roots = roots.to_vec();
+    for number in 0..graph.scans.len() as u32 {
+        if let Some(new) = rewrite(graph, number, &roots) {
+            roots = new;
+        }
+    }
+    roots
+}
+
+/// The operand of a root that a node is, through promises.
+fn under_root(graph: &Graph, mut id: Id) -> Option<Id> {
+    while let Op::Later(k) = graph.node(id).op {
+        id = graph.later[k as usize]?;
+    }
+    match graph.node(id).op {
+        Op::Map(F::Prim(row)) if crate::prim::row(row as usize)?.name() == "sqrt" => Some(graph.node(id).args[0]),
+        _ => None,
+    }
+}
+
+/// Whether a number is never negative; it may be none.
+fn never_negative(graph: &Graph, id: Id, depth: usize) -> bool {
+    let node = graph.node(id);
+    if node.range.low >= 0.0 {
+        return true;
+    }
+    let all = |args: &[Id]| depth < 16 && args.iter().all(|a| never_negative(graph, *a, depth + 1));
+    match node.op {
+        Op::Map(F::Mul) if node.args[0] == node.args[1] => true,
+        Op::Map(F::Mul | F::Add | F::Div) => all(&node.args),
+        Op::Later(k) => graph.later[k as usize].is_some_and(|target| all(&[target])),
+        Op::Map(F::Prim(row)) => crate::prim::row(row as usize).is_some_and(|row| matches!(row.name(), "sqrt" | "exp")),
+        _ => false,
+    }
+}
+
+/// The rewriting for one scan, if its only state is the root of what is never negative and depends on the state by its square alone.
+fn rewrite(graph: &mut Graph, number: u32, roots: &[Id]) -> Option<Vec<Id>> {
+    let scan = graph.scans[number as usize].clone();
+    let ([state], [first], [next]) = (&scan.states[..], &scan.first[..], &scan.next[..]) else { return None };
+    let inside = under_root(graph, *next)?;
+    // Squares of a first value of moderate size are exact enough, and its root is the value itself.
+    let start = graph.number(*first)?;
+    if !never_negative(graph, inside, 0) || !(1e-100..1e100).contains(&start) {
+        return None;
+    }
+    let order = complete_order(graph, roots);
+    if !order.contains(state) {
+        return None;
+    }
+    let own = graph.scans.len() as u32;
+    let axes = graph.axes(*state).to_vec();
+    let square = graph.insert(Op::State(own, 0), Vec::new(), axes);
+    let root = graph.prim("sqrt", &[square]);
+    let squared_start = graph.scalar(start * start);
+    graph.scans.push(Scan {
+        axis: scan.axis,
+        reversed: scan.reversed,
+        states: vec![square],
+        first: vec![squared_start],
+        next: vec![square],
+    });
+    let mut remake = Remake { old: number, own, square, root, new: order.iter().map(|id| (*id, None)).collect() };
+    let mut waiting = order;
+    // Promises may stand for what comes after them.
+    while !waiting.is_empty() {
+        let before = waiting.len();
+        waiting.retain(|id| !remake.node(graph, *id));
+        if waiting.len() == before {
+            return None;
+        }
+    }
+    let of = |id: Id| remake.of(id).unwrap_or(id);
+    let next = of(inside);
+    if graph.reached(next, &[root])[0] {
+        return None;
+    }
+    graph.scans[own as usize].next = vec![next];
+    for scan in &mut graph.scans[..own as usize] {
+        for id in scan.first.iter_mut().chain(&mut scan.next) {
+            *id = of(*id);
+        }
+    }
+    Some(roots.iter().map(|id| of(*id)).collect())
+}
+
+/// Makes nodes anew that depend on a state.
+struct Remake {
+    /// The scan that is replaced, and the one in its place.
+    old: u32,
+    own: u32,
+    /// What is carried now, and its root, which was carried before.
+    square: Id,
+    root: Id,
+    /// What each node has become, once that is known.
+    new: HashMap<Id, Option<Id>>,
+}
+
+impl Remake {
+    /// What a node has become; none where that is not known yet.
+    fn of(&self, id: Id) -> Option<Id> {
+        self.new.get(&id).copied().unwrap_or(Some(id))
+    }
+
+    /// Makes a node anew, if its operands have been.
+    fn node(&mut self, graph: &mut Graph, id: Id) -> bool {
+        let result = self.made(graph, id);
+        self.new.insert(id, result);
+        result.is_some()
+    }
+
+    fn made(&self, graph: &mut Graph, id: Id) -> Option<Id> {
+        let node = graph.node(id).clone();
+        match node.op {
+            Op::State(scan, _) if scan == self.old => return Some(self.root),
+            Op::Last(scan, k) if scan == self.old => {
+                let last = graph.insert(Op::Last(self.own, k), Vec::new(), node.axes);
+                return Some(graph.prim("sqrt", &[last]));
+            }
+            Op::State(..) | Op::Last(..) => return Some(id),
+            Op::Later(k) => return graph.later[k as usize].map_or(Some(id), |target| self.of(target)),
+            _ => {}
+        }
+        let args = node.args.iter().map(|a| self.of(*a)).collect::<Option<Vec<Id>>>()?;
+        if node.op == Op::Map(F::Mul) && args == [self.root, self.root] {
+            return Some(self.square);
+        }
+        if args == node.args {
+            return Some(id);
+        }
+        let guard = std::mem::replace(&mut graph.guard, node.guarded);
+        let made = graph.make(node.op, args, node.axes);
+        graph.guard = guard;
+        Some(made)
+    }
+}
