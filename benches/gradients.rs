@@ -1,12 +1,15 @@
 //! Microseconds per gradient of array code, one workload a line: `cargo bench --bench gradients [NAME…]`.
 //!
 //! Each figure is the least mean of many batches, on one thread. `codegen ms` is the gradient in the course of which machine code is made, if any is.
+//! A step is a leapfrog step of `nuts` with all that belongs to it, after warm-up: it should cost little more than its gradient.
 
 use borel::driver::{Options, Session};
 use borel::exec::kernel::native::RUNS_BEFORE;
+use borel::infer::gradient::{self, Moves, Sampler};
+use borel::infer::kit::warmup::Shape;
 use borel::model::{Density, Production};
 use borel::source::OsWorld;
-use borel::value::Generator;
+use borel::value::{Fault, Generator};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -30,23 +33,25 @@ fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with("--")).collect();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches");
     println!(
-        "{:16} {:>6} {:>12} {:>12} {:>12} {:>12}",
-        "workload", "dim", "compile ms", "codegen ms", "gradient us", "density us"
+        "{:16} {:>6} {:>12} {:>12} {:>12} {:>12} {:>12}",
+        "workload", "dim", "compile ms", "codegen ms", "gradient us", "density us", "step us"
     );
     for (name, model, data) in WORKLOADS {
         if !wanted.is_empty() && !wanted.iter().any(|w| w == name) {
             continue;
         }
         match measure(&folder.join(format!("{model}.borel")), &folder.join(format!("{data}.json"))) {
-            Ok((dim, [compile, codegen, gradient, density])) => {
-                println!("{name:16} {dim:>6} {compile:>12.2} {codegen:>12.2} {gradient:>12.3} {density:>12.3}");
+            Ok((dim, [compile, codegen, gradient, density, step])) => {
+                println!(
+                    "{name:16} {dim:>6} {compile:>12.2} {codegen:>12.2} {gradient:>12.3} {density:>12.3} {step:>12.3}"
+                );
             }
             Err(message) => println!("{name:16} {message}"),
         }
     }
 }
 
-fn measure(model: &Path, data: &Path) -> Result<(usize, [f64; 4]), String> {
+fn measure(model: &Path, data: &Path) -> Result<(usize, [f64; 5]), String> {
     let world = Arc::new(OsWorld::default());
     let mut session = Session::new(world.clone(), Options::default());
     let entries = borel::data::read(world.as_ref(), data).map_err(|error| error.render())?;
@@ -90,5 +95,37 @@ fn measure(model: &Path, data: &Path) -> Result<(usize, [f64; 4]), String> {
     let density_us = timed(&mut || {
         std::hint::black_box(evaluator.log_density(&x));
     });
-    Ok((x.len(), [compile, codegen, gradient_us, density_us]))
+    let step_us = step(&view).map_err(|fault| fault.to_string())?;
+    Ok((x.len(), [compile, codegen, gradient_us, density_us, step_us]))
+}
+
+/// Microseconds of a leapfrog step of a chain that is warm.
+fn step<D: Density>(density: &D) -> Result<f64, Fault> {
+    let mut random = Production(Generator::new(2));
+    let moves = Moves::NoUTurn { depth: 10 };
+    let shape = Shape::Diagonal;
+    let options = gradient::Options {
+        moves,
+        draws: 0,
+        warmup: 300,
+        chains: 1,
+        target: 0.9,
+        shape,
+        init: gradient::Init::Random,
+        settle: true,
+        all: false,
+    };
+    let mut sampler = Sampler::start(density, moves, None, &mut random)?;
+    sampler.warm_up(&options, &mut random)?;
+    let mut best = f64::INFINITY;
+    for _ in 0..100 {
+        let (start, before) = (Instant::now(), sampler.gradients);
+        while start.elapsed().as_secs_f64() < 2e-3 {
+            for _ in 0..10 {
+                sampler.transition(&mut random)?;
+            }
+        }
+        best = best.min(start.elapsed().as_secs_f64() / (sampler.gradients - before) as f64);
+    }
+    Ok(best * 1e6)
 }

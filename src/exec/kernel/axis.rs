@@ -51,17 +51,24 @@ pub fn strides(axes: &[Axis], over: &[Axis]) -> Vec<usize> {
 
 /// Calls `f` with the offsets of each position over `over`, in order, in arrays with these strides along it.
 pub fn walk<const N: usize>(over: &[Axis], strides: [&[usize]; N], mut f: impl FnMut([usize; N])) {
-    let total = size(over);
-    let mut at = vec![0u32; over.len()];
+    let Some((inner, outer)) = over.split_last() else { return f([0; N]) };
+    let steps = strides.map(|strides| strides[outer.len()]);
+    let mut at = vec![0u32; outer.len()];
     let mut offsets = [0usize; N];
-    for _ in 0..total {
-        f(offsets);
-        for k in (0..over.len()).rev() {
+    for _ in 0..size(outer) {
+        let mut here = offsets;
+        for _ in 0..inner.extent {
+            f(here);
+            for (offset, step) in here.iter_mut().zip(&steps) {
+                *offset += step;
+            }
+        }
+        for k in (0..outer.len()).rev() {
             at[k] += 1;
             for (offset, strides) in offsets.iter_mut().zip(strides) {
                 *offset += strides[k];
             }
-            if at[k] < over[k].extent {
+            if at[k] < outer[k].extent {
                 break;
             }
             for (offset, strides) in offsets.iter_mut().zip(strides) {
@@ -88,5 +95,9 @@ mod tests {
         walk(&axes, [&strides(&axes, &axes), &strides(&[cols], &axes)], |at| seen.push(at));
         assert_eq!(seen, [[0, 0], [1, 0], [2, 0], [3, 1], [4, 1], [5, 1]]);
         assert_eq!(replace(&axes, cols, &[rows]), [rows]);
+        let mut seen = Vec::new();
+        walk(&[], [&[]], |at| seen.push(at));
+        walk(&[Axis { extent: 0, level: 0 }, rows], [&[3, 1]], |_| panic!("nothing is there"));
+        assert_eq!(seen, [[0]]);
     }
 }

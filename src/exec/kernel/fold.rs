@@ -4,6 +4,7 @@ use super::axis::{self, Axes, Axis};
 use super::constrain;
 use super::graph::{F, Graph, Id, Op, Reduction};
 use super::linear;
+use super::run::Width;
 use crate::exec::machine::scalar;
 use crate::prim::Body;
 use std::borrow::Cow;
@@ -19,6 +20,19 @@ pub struct Array<'a> {
 
 /// The value of an elementwise function at numbers.
 pub fn apply(f: F, x: &[f64]) -> f64 {
+    compute(f, body(f), x)
+}
+
+/// What computes a primitive.
+fn body(f: F) -> Option<Body> {
+    match f {
+        F::Prim(row) => crate::prim::row(row as usize).map(|row| row.body),
+        _ => None,
+    }
+}
+
+#[inline(always)]
+fn compute(f: F, body: Option<Body>, x: &[f64]) -> f64 {
     let truth = |b: bool| f64::from(u8::from(b));
     match f {
         F::Add => x[0] + x[1],
@@ -49,7 +63,7 @@ pub fn apply(f: F, x: &[f64]) -> f64 {
             }
         }
         F::Detach => x[0],
-        F::Prim(row) => match crate::prim::row(row as usize).map(|row| row.body) {
+        F::Prim(_) => match body {
             Some(Body::Real1(f)) => f(x[0]),
             Some(Body::Real2(f)) => f(x[0], x[1]),
             Some(Body::Real3(f)) => f(x[0], x[1], x[2]),
@@ -197,7 +211,7 @@ pub fn operate(op: &Op, args: &[Array<'_>], axes: &Axes) -> Option<Vec<f64>> {
             let mut out = vec![0.0; n];
             let mut scratch = Vec::new();
             let args: Vec<(&[Axis], &[f64])> = args.iter().map(|a| (a.axes, &*a.data)).collect();
-            linear::run(linear, &args, axes, &mut out, &mut scratch);
+            linear::run(Width::Portable, linear, &args, axes, &mut out, &mut scratch);
             Some(out)
         }
         Op::Constrain { .. } | Op::Jacobian { .. } | Op::ConstrainBack { .. } => {
@@ -220,14 +234,16 @@ pub fn operate(op: &Op, args: &[Array<'_>], axes: &Axes) -> Option<Vec<f64>> {
 
 fn map(f: F, args: &[Array<'_>], axes: &[Axis], n: usize) -> Vec<f64> {
     let mut out = Vec::with_capacity(n);
+    // Found once for all elements.
+    let body = body(f);
     match args {
-        [a] if a.axes == axes => out.extend(a.data.iter().map(|x| apply(f, &[*x]))),
+        [a] if a.axes == axes => out.extend(a.data.iter().map(|x| compute(f, body, &[*x]))),
         [a, b] if a.axes == axes && b.axes == axes => {
-            out.extend(a.data.iter().zip(b.data.iter()).map(|(x, y)| apply(f, &[*x, *y])));
+            out.extend(a.data.iter().zip(b.data.iter()).map(|(x, y)| compute(f, body, &[*x, *y])));
         }
         [a, b] if a.axes == axes && b.axes.is_empty() => {
             let y = b.data[0];
-            out.extend(a.data.iter().map(|x| apply(f, &[*x, y])));
+            out.extend(a.data.iter().map(|x| compute(f, body, &[*x, y])));
         }
         _ => {
             let strides: Vec<Vec<usize>> = args.iter().map(|a| axis::strides(a.axes, axes)).collect();
@@ -238,7 +254,7 @@ fn map(f: F, args: &[Array<'_>], axes: &[Axis], n: usize) -> Vec<f64> {
                 for (k, arg) in args.iter().enumerate() {
                     x[k] = arg.data[at[k]];
                 }
-                out.push(apply(f, &x[..args.len()]));
+                out.push(compute(f, body, &x[..args.len()]));
             });
         }
     }

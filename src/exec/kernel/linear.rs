@@ -1,11 +1,12 @@
 //! Dense factorizations and solves of array code, and their derivatives.
 
 use super::axis::{self, Axis};
+use super::factor::{self, subtract};
 use super::graph::Linear;
-use crate::exec::machine::lift::dot;
+use super::run::{Width, dot};
 
 /// Runs an operation on arrays over axes, for every position of the axes that are not of its matrices.
-pub fn run(op: &Linear, args: &[(&[Axis], &[f64])], axes: &[Axis], out: &mut [f64], work: &mut Vec<f64>) {
+pub fn run(width: Width, op: &Linear, args: &[(&[Axis], &[f64])], axes: &[Axis], out: &mut [f64], work: &mut Vec<f64>) {
     let (row, col) = match op {
         Linear::Cholesky(r, c) | Linear::CholeskyBack(r, c) | Linear::Inverse(r, c) | Linear::LogDet(r, c) => (*r, *c),
         Linear::SolveLower { row, col, .. } | Linear::SolveUpper { row, col, .. } => (*row, *col),
@@ -13,70 +14,53 @@ pub fn run(op: &Linear, args: &[(&[Axis], &[f64])], axes: &[Axis], out: &mut [f6
     let n = row.extent as usize;
     let (a_axes, a) = args[0];
     let lanes = axis::minus(&args.iter().fold(axes.to_vec(), |all, (axes, _)| axis::union(&all, axes)), &[row, col]);
-    work.clear();
-    work.resize(2 * n * n + n, 0.0);
-    let (m, rest) = work.split_at_mut(n * n);
-    let a_starts = axis::strides(a_axes, &lanes);
-    let out_starts = axis::strides(axes, &lanes);
+    let blocks = match op {
+        Linear::Cholesky(..) | Linear::CholeskyBack(..) => factor::work(n),
+        _ => 0,
+    };
+    // Everything that is read here is written before.
+    let size = 2 * n * n + n + blocks;
+    if work.len() < size {
+        work.resize(size, 0.0);
+    }
+    let (m, rest) = work[..size].split_at_mut(n * n);
     let second_axes = args.get(1).map_or(&[][..], |arg| arg.0);
     let second = args.get(1).map_or(&[][..], |arg| arg.1);
-    let second_starts = axis::strides(second_axes, &lanes);
     let at = |axes: &[Axis]| {
         let strides = axis::strides(axes, &[row, col]);
         (strides[0], strides[1])
     };
+    let starts = [axis::strides(a_axes, &lanes), axis::strides(second_axes, &lanes), axis::strides(axes, &lanes)];
+    let mut lane = vec![0u32; lanes.len()];
     let mut loaded = usize::MAX;
-    axis::walk(&lanes, [&a_starts, &second_starts, &out_starts], |[i, b, o]| {
+    for _ in 0..axis::size(&lanes) {
+        let place = |k: usize| -> usize { starts[k].iter().zip(&lane).map(|(step, at)| step * *at as usize).sum() };
+        let (i, b, o) = (place(0), place(1), place(2));
         if i != loaded {
             load(a, i, at(a_axes), n, m);
             loaded = i;
         }
         match op {
             Linear::Cholesky(..) => {
-                cholesky(n, m);
+                factor::cholesky(width, n, m, rest);
                 store(out, o, at(axes), n, m);
                 loaded = usize::MAX;
             }
             Linear::CholeskyBack(..) => {
-                let d = &mut rest[..n * n];
+                let (d, rest) = rest.split_at_mut(n * n);
                 load(second, b, at(second_axes), n, d);
-                cholesky_back(n, m, d);
+                factor::cholesky_back(width, n, m, d, rest);
                 store(out, o, at(axes), n, d);
             }
             Linear::SolveLower { transposed, .. } | Linear::SolveUpper { transposed, .. } => {
+                let lower = matches!(op, Linear::SolveLower { .. });
                 let (from, to) = if *transposed { (col, row) } else { (row, col) };
                 let x = &mut rest[..n];
                 let (step, out_step) = (axis::strides(second_axes, &[from])[0], axis::strides(axes, &[to])[0]);
                 for (k, x) in x.iter_mut().enumerate() {
                     *x = second[b + k * step];
                 }
-                // The transpose of a lower triangle is solved from its end.
-                match (matches!(op, Linear::SolveLower { .. }), transposed) {
-                    (true, false) => {
-                        for k in 0..n {
-                            x[k] = (x[k] - dot(&m[k * n..k * n + k], &x[..k])) / m[k * n + k];
-                        }
-                    }
-                    (true, true) => {
-                        for k in (0..n).rev() {
-                            x[k] /= m[k * n + k];
-                            let (before, here) = x.split_at_mut(k);
-                            subtract(before, here[0], &m[k * n..k * n + k]);
-                        }
-                    }
-                    (false, false) => {
-                        for k in (0..n).rev() {
-                            x[k] = (x[k] - dot(&m[k * n + k + 1..(k + 1) * n], &x[k + 1..])) / m[k * n + k];
-                        }
-                    }
-                    (false, true) => {
-                        for k in 0..n {
-                            x[k] /= m[k * n + k];
-                            let (here, after) = x.split_at_mut(k + 1);
-                            subtract(after, here[k], &m[k * n + k + 1..(k + 1) * n]);
-                        }
-                    }
-                }
+                solve(n, m, x, lower, *transposed);
                 for (k, x) in x.iter().enumerate() {
                     out[o + k * out_step] = *x;
                 }
@@ -92,7 +76,45 @@ pub fn run(op: &Linear, args: &[(&[Axis], &[f64])], axes: &[Axis], out: &mut [f6
                 loaded = usize::MAX;
             }
         }
-    });
+        for k in (0..lanes.len()).rev() {
+            lane[k] += 1;
+            if lane[k] < lanes[k].extent {
+                break;
+            }
+            lane[k] = 0;
+        }
+    }
+}
+
+/// Solves a triangular system in place.
+fn solve(n: usize, m: &[f64], x: &mut [f64], lower: bool, transposed: bool) {
+    // The transpose of a lower triangle is solved from its end.
+    match (lower, transposed) {
+        (true, false) => {
+            for k in 0..n {
+                x[k] = (x[k] - dot(&m[k * n..k * n + k], &x[..k])) / m[k * n + k];
+            }
+        }
+        (true, true) => {
+            for k in (0..n).rev() {
+                x[k] /= m[k * n + k];
+                let (before, here) = x.split_at_mut(k);
+                subtract(before, here[0], &m[k * n..k * n + k]);
+            }
+        }
+        (false, false) => {
+            for k in (0..n).rev() {
+                x[k] = (x[k] - dot(&m[k * n + k + 1..(k + 1) * n], &x[k + 1..])) / m[k * n + k];
+            }
+        }
+        (false, true) => {
+            for k in 0..n {
+                x[k] /= m[k * n + k];
+                let (here, after) = x.split_at_mut(k + 1);
+                subtract(after, here[k], &m[k * n + k + 1..(k + 1) * n]);
+            }
+        }
+    }
 }
 
 fn load(from: &[f64], start: usize, (row, col): (usize, usize), n: usize, m: &mut [f64]) {
@@ -115,62 +137,6 @@ fn store(to: &mut [f64], start: usize, (row, col): (usize, usize), n: usize, m: 
             for j in 0..n {
                 to[start + i * row + j * col] = m[i * n + j];
             }
-        }
-    }
-}
-
-/// `y -= a * x`
-#[inline]
-fn subtract(y: &mut [f64], a: f64, x: &[f64]) {
-    for (y, x) in y.iter_mut().zip(x) {
-        *y -= a * x;
-    }
-}
-
-/// Replaces a symmetric matrix, of which the lower triangle is read, by its lower triangular factor; NaN where it has none.
-pub fn cholesky(n: usize, m: &mut [f64]) {
-    for i in 0..n {
-        let (above, row) = m.split_at_mut(i * n);
-        for j in 0..i {
-            let other = &above[j * n..j * n + n];
-            row[j] = (row[j] - dot(&row[..j], &other[..j])) / other[j];
-        }
-        let rest = row[i] - dot(&row[..i], &row[..i]);
-        row[i] = if rest > 0.0 { rest.sqrt() } else { f64::NAN };
-        row[i + 1..n].fill(0.0);
-    }
-}
-
-/// From a factor and the derivative by it (replaced) to the derivative by the matrix, symmetric.
-///
-/// Source: Murray (2016), Differentiation of the Cholesky decomposition, section 3.
-pub fn cholesky_back(n: usize, l: &[f64], d: &mut [f64]) {
-    for j in (0..n).rev() {
-        let diagonal = l[j * n + j];
-        let mut dd = d[j * n + j];
-        for i in j + 1..n {
-            dd -= l[i * n + j] * d[i * n + j] / diagonal;
-            d[i * n + j] /= diagonal;
-        }
-        dd /= diagonal;
-        let (above, below) = d.split_at_mut((j + 1) * n);
-        let row = &mut above[j * n..j * n + j];
-        subtract(row, dd, &l[j * n..j * n + j]);
-        for (i, other) in below.chunks_exact_mut(n).enumerate() {
-            let c = other[j];
-            if c != 0.0 {
-                let i = i + j + 1;
-                subtract(row, c, &l[i * n..i * n + j]);
-                subtract(&mut other[..j], c, &l[j * n..j * n + j]);
-            }
-        }
-        d[j * n + j] = 0.5 * dd;
-    }
-    for i in 0..n {
-        for j in 0..i {
-            let half = 0.5 * d[i * n + j];
-            d[i * n + j] = half;
-            d[j * n + i] = half;
         }
     }
 }

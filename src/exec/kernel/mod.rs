@@ -6,6 +6,7 @@ pub mod conjugate;
 mod constrain;
 pub mod density;
 mod derive;
+mod factor;
 pub mod fold;
 mod formula;
 pub mod graph;

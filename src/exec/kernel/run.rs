@@ -1,4 +1,4 @@
-//! The executor of the kernel engine. Its inner loops are compiled twice, plainly and for AVX2, and give the same bits.
+//! The executor of the kernel engine. Its inner loops are compiled thrice, plainly, for AVX2 and for AVX-512, and give the same bits.
 
 use super::code::*;
 use super::native::{self, Native};
@@ -22,19 +22,38 @@ pub struct Executor {
     odes: Vec<ode::Solver>,
     /// Runs to go before machine code is asked for.
     wait: u32,
-    /// Whether the processor has AVX2.
-    wide: bool,
+    width: Width,
 }
 
-/// Whether the processor has AVX2.
-fn has_avx2() -> bool {
-    #[cfg(target_arch = "x86_64")]
-    {
-        std::arch::is_x86_feature_detected!("avx2")
+/// The instructions that the executor's code is compiled for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Width {
+    /// What every processor has for which the crate is compiled.
+    Portable,
+    Avx2,
+    Avx512,
+}
+
+impl Width {
+    /// Whether the processor has these instructions.
+    pub fn is_there(self) -> bool {
+        match self {
+            Width::Portable => true,
+            #[cfg(target_arch = "x86_64")]
+            Width::Avx2 => std::arch::is_x86_feature_detected!("avx2"),
+            #[cfg(target_arch = "x86_64")]
+            Width::Avx512 => {
+                use std::arch::is_x86_feature_detected as has;
+                has!("avx2") && has!("avx512f") && has!("avx512dq") && has!("avx512vl")
+            }
+            #[cfg(not(target_arch = "x86_64"))]
+            _ => false,
+        }
     }
-    #[cfg(not(target_arch = "x86_64"))]
-    {
-        false
+
+    fn widest() -> Width {
+        let wide = [Width::Avx512, Width::Avx2].into_iter().find(|width| width.is_there());
+        wide.unwrap_or(Width::Portable)
     }
 }
 
@@ -59,14 +78,15 @@ impl Executor {
             work: Vec::new(),
             odes: code.odes.iter().map(|ode| ode::Solver::new(&ode.code)).collect(),
             wait: native::runs_before(code),
-            wide: has_avx2(),
+            width: Width::widest(),
         }
     }
 
-    /// An executor that uses no wide instructions.
+    /// An executor that uses these instructions, which the processor must have.
     #[cfg(test)]
-    pub fn portable(code: &Arc<Code>) -> Executor {
-        Executor { wide: false, ..Executor::new(code) }
+    pub fn with_width(code: &Arc<Code>, width: Width) -> Executor {
+        assert!(width.is_there());
+        Executor { width, ..Executor::new(code) }
     }
 
     /// Computes the roots at a vector.
@@ -75,24 +95,20 @@ impl Executor {
         let code = Arc::clone(&self.code);
         let native = if self.wait == 0 { code.native() } else { None };
         self.wait = self.wait.saturating_sub(1);
-        #[cfg(target_arch = "x86_64")]
-        if self.wide {
-            // SAFETY: the processor has the instructions, as `has_avx2` found.
+        let code = &code;
+        let (memory, registers, slots) = (&mut self.memory[..], &mut self.registers[..], &mut self.slots[..]);
+        let (work, odes) = (&mut self.work, &mut self.odes[..]);
+        match self.width {
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: a width is used only where `Width::is_there` found its instructions.
             #[allow(unsafe_code)]
-            unsafe {
-                run_avx2(
-                    &code,
-                    native,
-                    &mut self.memory,
-                    &mut self.registers,
-                    &mut self.slots,
-                    &mut self.work,
-                    &mut self.odes,
-                );
-            }
-            return;
+            Width::Avx2 => unsafe { run_avx2(code, native, memory, registers, slots, work, odes) },
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: likewise.
+            #[allow(unsafe_code)]
+            Width::Avx512 => unsafe { run_avx512(code, native, memory, registers, slots, work, odes) },
+            _ => run_all(Width::Portable, code, native, memory, registers, slots, work, odes),
         }
-        run_all(&code, native, &mut self.memory, &mut self.registers, &mut self.slots, &mut self.work, &mut self.odes);
     }
 
     /// The number at a root without axes.
@@ -121,11 +137,26 @@ fn run_avx2(
     work: &mut Vec<f64>,
     odes: &mut [ode::Solver],
 ) {
-    run_all(code, native, memory, registers, slots, work, odes);
+    run_all(Width::Avx2, code, native, memory, registers, slots, work, odes);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,avx512f,avx512dq,avx512vl")]
+fn run_avx512(
+    code: &Code,
+    native: Option<&Native>,
+    memory: &mut [f64],
+    registers: &mut [Vec<f64>],
+    slots: &mut [f64],
+    work: &mut Vec<f64>,
+    odes: &mut [ode::Solver],
+) {
+    run_all(Width::Avx512, code, native, memory, registers, slots, work, odes);
 }
 
 #[inline(always)]
 fn run_all(
+    width: Width,
     code: &Code,
     native: Option<&Native>,
     memory: &mut [f64],
@@ -167,7 +198,7 @@ fn run_all(
                 }
                 let out = &mut after[..super::axis::size(axes)];
                 match op {
-                    Op::Linear(l) => linear::run(l, &arrays[..args.len()], axes, out, work),
+                    Op::Linear(l) => linear::run(width, l, &arrays[..args.len()], axes, out, work),
                     op => constrain::run(op, &arrays[..args.len()], axes, out, work),
                 }
             }
@@ -302,17 +333,13 @@ fn at(a: Arg<'_>, k: usize) -> f64 {
 fn select(to: &mut [f64], c: Arg<'_>, a: Arg<'_>, b: Arg<'_>) {
     match (c, a, b) {
         (Arg::Each(c), Arg::Each(a), Arg::Each(b)) => {
-            to.iter_mut().zip(c).zip(a).zip(b).for_each(|(((to, c), a), b)| *to = v::select(*c, *a, *b));
+            for (((to, c), a), b) in to.iter_mut().zip(c).zip(a).zip(b) {
+                *to = v::select(*c, *a, *b);
+            }
         }
-        (Arg::Each(c), Arg::Same(a), Arg::Each(b)) => {
-            to.iter_mut().zip(c).zip(b).for_each(|((to, c), b)| *to = v::select(*c, a, *b));
-        }
-        (Arg::Each(c), Arg::Each(a), Arg::Same(b)) => {
-            to.iter_mut().zip(c).zip(a).for_each(|((to, c), a)| *to = v::select(*c, *a, b));
-        }
-        (Arg::Each(c), Arg::Same(a), Arg::Same(b)) => {
-            to.iter_mut().zip(c).for_each(|(to, c)| *to = v::select(*c, a, b));
-        }
+        (Arg::Each(_), Arg::Same(a), Arg::Each(_)) => map2(to, c, b, |c, b| v::select(c, a, b)),
+        (Arg::Each(_), Arg::Each(_), Arg::Same(b)) => map2(to, c, a, |c, a| v::select(c, a, b)),
+        (Arg::Each(_), Arg::Same(a), Arg::Same(b)) => map1(to, c, |c| v::select(c, a, b)),
         (Arg::Same(c), a, b) => map1(to, if c != 0.0 { a } else { b }, |x| x),
     }
 }
@@ -372,8 +399,9 @@ fn sum(a: &[f64]) -> f64 {
     join(parts) + rest
 }
 
+/// The sum of products, in eight partial sums.
 #[inline(always)]
-fn dot(a: &[f64], b: &[f64]) -> f64 {
+pub(super) fn dot(a: &[f64], b: &[f64]) -> f64 {
     let mut parts = [0.0; 8];
     let n = a.len().min(b.len());
     let (xs, ys) = (a[..n].chunks_exact(8), b[..n].chunks_exact(8));
@@ -387,6 +415,31 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
         }
     }
     join(parts) + rest
+}
+
+/// Four times [`dot`] with one vector, in step, so that the processor need not wait for a sum.
+#[inline(always)]
+fn dot4(rows: [&[f64]; 4], x: &[f64]) -> [f64; 4] {
+    let whole = x.len() / 8 * 8;
+    let [a, b, c, d] = rows.map(|row| row[..whole].chunks_exact(8));
+    let mut parts = [[0.0; 8]; 4];
+    for ((((x, a), b), c), d) in x[..whole].chunks_exact(8).zip(a).zip(b).zip(c).zip(d) {
+        for k in 0..8 {
+            parts[0][k] += a[k] * x[k];
+            parts[1][k] += b[k] * x[k];
+            parts[2][k] += c[k] * x[k];
+            parts[3][k] += d[k] * x[k];
+        }
+    }
+    let mut out = [0.0; 4];
+    for ((out, parts), row) in out.iter_mut().zip(parts).zip(rows) {
+        let mut rest = 0.0;
+        for (a, x) in row[whole..].iter().zip(&x[whole..]) {
+            rest += a * x;
+        }
+        *out = join(parts) + rest;
+    }
+    out
 }
 
 #[inline(always)]
@@ -428,12 +481,14 @@ fn run_nest(nest: &Nest, constants: &[Arc<Vec<f64>>], memory: &mut [f64], regist
                         match (sink.kind, b) {
                             (SinkKind::Sum, Some(b)) => match (a, b) {
                                 (Arg::Each(a), Arg::Each(b)) => {
-                                    to.iter_mut().zip(a).zip(b).for_each(|((to, a), b)| *to += a * b);
+                                    for ((to, a), b) in to.iter_mut().zip(a).zip(b) {
+                                        *to += a * b;
+                                    }
                                 }
-                                (Arg::Each(a), Arg::Same(b)) | (Arg::Same(b), Arg::Each(a)) => {
-                                    to.iter_mut().zip(a).for_each(|(to, a)| *to += a * b);
+                                (Arg::Each(x), Arg::Same(y)) | (Arg::Same(y), Arg::Each(x)) => {
+                                    accumulate(to, Arg::Each(x), |to, x| to + x * y);
                                 }
-                                (Arg::Same(a), Arg::Same(b)) => to.iter_mut().for_each(|to| *to += a * b),
+                                (Arg::Same(a), Arg::Same(b)) => accumulate(to, Arg::Same(a * b), |x, y| x + y),
                             },
                             (SinkKind::Sum, None) => accumulate(to, a, |x, y| x + y),
                             (SinkKind::Max, _) => accumulate(to, a, max_nan),
@@ -509,19 +564,29 @@ fn operand<'a>(
 #[inline(always)]
 fn accumulate(to: &mut [f64], a: Arg<'_>, f: impl Fn(f64, f64) -> f64) {
     match a {
-        Arg::Each(a) => to.iter_mut().zip(a).for_each(|(to, a)| *to = f(*to, *a)),
-        Arg::Same(a) => to.iter_mut().for_each(|to| *to = f(*to, a)),
+        Arg::Each(a) => {
+            for (to, a) in to.iter_mut().zip(a) {
+                *to = f(*to, *a);
+            }
+        }
+        Arg::Same(a) => {
+            for to in to {
+                *to = f(*to, a);
+            }
+        }
     }
 }
 
 #[inline(always)]
 fn max_nan(m: f64, x: f64) -> f64 {
-    if x > m || x.is_nan() { x } else { m }
+    let larger = if x > m { x } else { m };
+    if x.is_nan() { x } else { larger }
 }
 
 #[inline(always)]
 fn min_nan(m: f64, x: f64) -> f64 {
-    if x < m || x.is_nan() { x } else { m }
+    let smaller = if x < m { x } else { m };
+    if x.is_nan() { x } else { smaller }
 }
 
 #[inline(always)]
@@ -597,8 +662,16 @@ fn product(p: &Product, constants: &[Arc<Vec<f64>>], memory: &mut [f64]) {
             start += n;
         }
     } else {
-        for (r, to) in after[..p.rows].iter_mut().enumerate() {
-            *to = dot(&m[r * cols..(r + 1) * cols], x);
+        let to = &mut after[..p.rows];
+        let row = |r: usize| &m[r * cols..(r + 1) * cols];
+        let mut r = 0;
+        while r + 4 <= p.rows {
+            to[r..r + 4].copy_from_slice(&dot4([row(r), row(r + 1), row(r + 2), row(r + 3)], x));
+            r += 4;
+        }
+        while r < p.rows {
+            to[r] = dot(row(r), x);
+            r += 1;
         }
     }
 }

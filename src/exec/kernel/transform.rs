@@ -251,7 +251,7 @@ pub fn inverse(shape: Shape, k: usize, y: &[f64], x: &mut [f64]) {
         }
         Shape::Corr | Shape::PosDef => {
             let mut l = y.to_vec();
-            super::linear::cholesky(k, &mut l);
+            super::factor::cholesky_small(k, &mut l);
             inverse(factor_of(shape), k, &l, x);
         }
     }

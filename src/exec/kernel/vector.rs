@@ -48,7 +48,10 @@ pub fn exp(x: f64) -> f64 {
     let (k, r) = reduced(x);
     // In two steps, so that results below the least normal number are right.
     let half = (0.5 * k + ROUND) - ROUND;
-    ((1.0 + expm1_small(r)) * power_of_two(half)) * power_of_two(k - half)
+    let rest = power_of_two(k - half);
+    // Zero by a factor of zero: a product that is too small to be a number costs the processor many times as much.
+    let rest = if x < -745.2 { 0.0 } else { rest };
+    ((1.0 + expm1_small(r)) * power_of_two(half)) * rest
 }
 
 #[inline(always)]
