@@ -191,6 +191,7 @@ fn steps_too_long_diverge_and_are_reported() {
         target: 0.6,
         shape: Shape::Diagonal,
         init: Init::Random,
+        settle: false,
         all: false,
     };
     let posterior = sample("nuts", &known, options, &|| 0.0, &mut Production(Generator::new(3))).unwrap();
@@ -213,6 +214,7 @@ fn a_density_that_is_nowhere_finite_says_so() {
         target: 0.8,
         shape: Shape::Diagonal,
         init: Init::Random,
+        settle: false,
         all: false,
     };
     let fault = sample("nuts", &known, options, &|| 0.0, &mut Production(Generator::new(3))).unwrap_err();
@@ -235,6 +237,7 @@ fn an_improper_density_says_so() {
         target: 0.8,
         shape: Shape::Diagonal,
         init: Init::Random,
+        settle: false,
         all: false,
     };
     let fault = sample("nuts", &known, options, &|| 0.0, &mut Production(Generator::new(3))).unwrap_err();
