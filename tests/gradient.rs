@@ -139,12 +139,12 @@ fn samplers_find_known_moments() {
             [(Moves::NoUTurn { depth: 10 }, 4000), (Moves::Fixed { time: 2.0 }, 4000), (Moves::Langevin, 60_000)]
         {
             for shape in [Shape::Diagonal, Shape::LowRank, Shape::Dense] {
-                // Long steps are refused in the tails of the banana, and a few draws there make the error of its variance: trajectories of
-                // fixed length see them by chance.
+                // Long steps are refused in the tails of the banana, where a few draws make the error of its variance: trajectories of
+                // fixed length need short ones to see them.
                 let target = match (moves, shape) {
                     (Moves::Langevin, _) => 0.6,
                     (Moves::NoUTurn { .. }, Shape::LowRank) => 0.9,
-                    (Moves::Fixed { .. }, Shape::LowRank) if *name == "banana" => continue,
+                    (Moves::Fixed { .. }, _) if *name == "banana" => 0.95,
                     _ => 0.8,
                 };
                 let options = Options {

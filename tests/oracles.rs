@@ -27,15 +27,16 @@ const RUNS: usize = 24;
 /// The share by which an expected value is moved to show power.
 const MOVED: f64 = 0.01;
 
-/// The columns of the table: methods, with their options for a run of length 1. Those with a point are numbers to be scaled.
+/// The columns of the table: methods, with their options for a run of length 1. Those with a point are numbers to be scaled. Of the methods
+/// that delay conjugate choices one does so here, the others draw them all.
 const METHODS: &[(&str, &str)] = &[
-    ("importance", "draws = 1000."),
+    ("importance", "draws = 1000., delay = false"),
     ("rejection", "draws = 200., tries = 100000"),
     ("mh", "draws = 400., warmup = 300., chains = 1"),
     ("gibbs", "draws = 200., warmup = 100., chains = 1"),
     ("smc", "particles = 300."),
-    ("apf", "particles = 200."),
-    ("alive", "particles = 200."),
+    ("apf", "particles = 200., delay = false"),
+    ("alive", "particles = 200., delay = false"),
     ("rmsmc", "particles = 60., moves = 1"),
     ("ibis", "particles = 60., moves = 1"),
     ("tempered", "particles = 60., steps = 8, moves = 2"),
@@ -252,8 +253,8 @@ fn check(what: String, errors: impl Fn(f64) -> Vec<f64>, expected: f64, scale: f
         let mean = errors.iter().sum::<f64>() / n;
         let variance = errors.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>() / (n - 1.0);
         let error = (variance / n).sqrt();
-        // Runs that agree to rounding have no error to speak of.
-        (mean / error.max(1e-12 * expected.abs().max(1.0)), error)
+        // Exact runs agree up to the ten digits of the answers.
+        (mean / error.max(1e-10 * expected.abs().max(1.0)), error)
     };
     let (z, error) = standardised(&errors(expected));
     let (z_moved, _) = standardised(&errors(expected * (1.0 + MOVED)));
@@ -410,7 +411,7 @@ fn within_a_tenth(program: &str, particles: usize) -> usize {
     let expected = answer.log_evidence.expect("its evidence is known");
     let path = programs::root(&format!("tests/oracles/{program}.borel"));
     let mut program = programs::load(&path, 1, None).expect("the program can be loaded");
-    let runs = programs::posteriors(&mut program, &format!("smc(model, particles = {particles})"), 100);
+    let runs = programs::posteriors(&mut program, &format!("smc(model, particles = {particles}, delay = false)"), 100);
     let close = |run: &Arc<Posterior>| run.log_evidence.is_some_and(|found| (found - expected).abs() < 0.1);
     runs.expect("the filter runs").iter().filter(|run| close(run)).count()
 }

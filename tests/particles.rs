@@ -204,17 +204,17 @@ keeps(\"rmsmc\", chain, () => collapse(rmsmc(chain, 1)))
 keeps(\"rmsmc\", uneven, () => collapse(rmsmc(uneven, 1)))
 keeps(\"rmsmc\", turns, () => collapse(rmsmc(turns, 1)))
 keeps(\"ibis\", uneven, () => collapse(ibis(uneven, 1, moves = 1, threshold = 2.0)))
-fn with_half() ~> (Int, Int) {
-  factor(0.5 * log_likelihood(trace(pair)))
+fn with_an_eighth() ~> (Int, Int) {
+  factor(0.125 * log_likelihood(trace(pair)))
   pair()
 }
 fn exchanged() ~> (Int, Int) {
-  let (a, b) = (trace(pair), trace(pair))
-  factor(0.5 * log_likelihood(a) + log_likelihood(b))
-  let (next, share) = exchange([at_temperature(a, 0.5), b], single_site(), 1)
-  value_of(next[1])
+  let (a, b, c) = (trace(pair), trace(pair), trace(pair))
+  factor(0.125 * log_likelihood(b) + log_likelihood(c))
+  let (next, share) = exchange([at_temperature(a, 0.0), at_temperature(b, 0.125), c], single_site(), 1)
+  value_of(next[2])
 }
-keeps(\"exchange\", with_half, exchanged)";
+keeps(\"exchange\", with_an_eighth, exchanged)";
     all_true(&format!("{MODELS}{body}"));
 }
 

@@ -106,7 +106,8 @@ fn models_with_proper_priors_run_forward() {
 const FEWER: &[(&str, &[(&str, &str)])] = &[
     ("bball_drive_event_0-hmm_drive_0", &[("draws", "250")]),
     ("hmm_example-hmm_example", &[("draws", "500")]),
-    ("hudson_lynx_hare-lotka_volterra", &[("draws", "150"), ("warmup", "300"), ("chains", "2")]),
+    // From random starts a chain may end where the equation is stiff, and take a minute to say so.
+    ("hudson_lynx_hare-lotka_volterra", &[("draws", "150"), ("init", "pathfinder")]),
     ("low_dim_gauss_mix-low_dim_gauss_mix", &[("draws", "250")]),
 ];
 
@@ -143,7 +144,7 @@ fn compared(folder: &std::path::Path, posterior: &Posterior) -> Result<(f64, Str
     Ok(greatest)
 }
 
-/// What is wrong with the draws of `nuts` from the model of a folder.
+/// What is wrong with the draws of `nuts` from the model of a folder, with the acceptance rate that `infer` gives it.
 fn disagreement(folder: &std::path::Path) -> Result<(), String> {
     let name = name(folder);
     let options = FEWER.iter().find(|(model, _)| *model == name).map_or(&[][..], |(_, options)| options);
@@ -154,7 +155,8 @@ fn disagreement(folder: &std::path::Path) -> Result<(), String> {
     again.push(("draws", &four));
     let sampled = |seed: u64, options: &[(&str, &str)]| {
         let mut program = programs::load(&folder.join("model.borel"), seed, Some(&folder.join("data.json")))?;
-        let posterior = programs::infer(&mut program, None, Some("nuts"), options)?.posterior;
+        let options: Vec<(&str, &str)> = options.iter().copied().chain([("target", "0.9")]).collect();
+        let posterior = programs::infer(&mut program, None, Some("nuts"), &options)?.posterior;
         let diverged = posterior.info.iter().find_map(|(key, info)| match info {
             Info::Count(count) if key == "divergences" => Some(*count as f64),
             _ => None,

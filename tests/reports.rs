@@ -55,7 +55,7 @@ fn numbers(value: &Value) -> Vec<f64> {
 
 #[test]
 fn filters_tell_how_their_particles_fared() {
-    let report = json(SERIES, "--method smc --particles 500");
+    let report = json(SERIES, "--method smc --particles 500 --opt delay=false");
     let told = &report["diagnostics"];
     let ess = numbers(&told["ess"]);
     // After the last observation a step goes on to the end.
@@ -78,10 +78,10 @@ fn filters_tell_how_their_particles_fared() {
     }
     let (found, error) = (report["log_evidence"].as_f64().unwrap(), report["log_evidence_se"].as_f64().unwrap());
     assert!((0.01..1.0).contains(&error) && (found - exact).abs() < 4.0 * error, "{found} ± {error}, exact {exact}");
-    let (status, text, _) = run(SERIES, "--method smc --particles 500");
+    let (status, text, _) = run(SERIES, "--method smc --particles 500 --opt delay=false");
     assert_eq!(status, 0);
     insta::assert_snapshot!("filter", text);
-    insta::assert_snapshot!("filter_apf", run(SERIES, "--method apf --particles 500").1);
+    insta::assert_snapshot!("filter_apf", run(SERIES, "--method apf --particles 500 --opt delay=false").1);
 }
 
 #[test]
@@ -123,7 +123,7 @@ fn acceptance_is_told_by_kernel_and_choice() {
 fn what_speaks_against_a_result_is_told_with_advice() {
     let cases = [
         (
-            "smc --particles 200",
+            "smc --particles 200 --opt delay=false",
             "few particles carried the weight after step 1, at a",
             0,
             "model m {\n  x ~ Normal(0, 100)\n  let a = 3.0\n  observe a ~ Normal(x, 0.1)\n  y ~ Normal(0, 1)\n  observe 0.1 ~ Normal(y, 1)\n  return y\n}\n",

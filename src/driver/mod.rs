@@ -729,7 +729,10 @@ fn method_call(name: &str, model: &ModelInfo, given: &[(&str, &str)]) -> Result<
         } else if text.contains(|c: char| c.is_control()) {
             return Err(wrong("one line"));
         }
-        call.push_str(&format!(", {option} = {text}"));
+        // A word for an option that is a text needs no quotes.
+        let word = default.starts_with('"') && text.chars().all(|c| c.is_alphanumeric() || c == '_');
+        let quote = if word { "\"" } else { "" };
+        call.push_str(&format!(", {option} = {quote}{text}{quote}"));
     }
     call.push(')');
     Ok(call)

@@ -143,7 +143,10 @@ impl Warning {
             Warning::RHat { .. } | Warning::BulkEss { .. } | Warning::TailEss { .. } => {
                 "raise --draws and --warmup; if that does not help, look for parameters that are not identified"
             }
-            Warning::WeightEss { .. } | Warning::ParetoK { .. } => {
+            Warning::ParetoK { .. } => {
+                "the approximation misses a part of the posterior: take `nuts`, or another family or guide"
+            }
+            Warning::WeightEss { .. } => {
                 "draw more (--particles for smc, --draws for importance), or use a method that follows the data: smc, mh"
             }
             Warning::Degenerate { .. } => {
@@ -154,7 +157,7 @@ impl Warning {
             }
             Warning::NanWeights { .. } => "look for log of a negative number, inf - inf or 0 / 0 in the model",
             Warning::Divergences { .. } => {
-                "raise the target acceptance (--opt target=0.95), or write hierarchical parameters as mu + tau * z with z ~ Normal(0, 1)"
+                "raise the target acceptance (--method nuts --opt target=0.95), or write hierarchical parameters as mu + tau * z with z ~ Normal(0, 1)"
             }
             Warning::TreeDepth { .. } => {
                 "raise --opt max_depth=12, or bring parameters to a common scale; results are valid but slow"
