@@ -96,18 +96,23 @@ impl Executor {
         let native = if self.wait == 0 { code.native() } else { None };
         self.wait = self.wait.saturating_sub(1);
         let code = &code;
-        let (memory, registers, slots) = (&mut self.memory[..], &mut self.registers[..], &mut self.slots[..]);
-        let (work, odes) = (&mut self.work, &mut self.odes[..]);
+        let room = Room {
+            memory: &mut self.memory,
+            registers: &mut self.registers,
+            slots: &mut self.slots,
+            work: &mut self.work,
+            odes: &mut self.odes,
+        };
         match self.width {
             #[cfg(target_arch = "x86_64")]
             // SAFETY: a width is used only where `Width::is_there` found its instructions.
             #[allow(unsafe_code)]
-            Width::Avx2 => unsafe { run_avx2(code, native, memory, registers, slots, work, odes) },
+            Width::Avx2 => unsafe { run_avx2(code, native, room) },
             #[cfg(target_arch = "x86_64")]
             // SAFETY: likewise.
             #[allow(unsafe_code)]
-            Width::Avx512 => unsafe { run_avx512(code, native, memory, registers, slots, work, odes) },
-            _ => run_all(Width::Portable, code, native, memory, registers, slots, work, odes),
+            Width::Avx512 => unsafe { run_avx512(code, native, room) },
+            _ => run_all(Width::Portable, code, native, room),
         }
     }
 
@@ -126,45 +131,30 @@ impl Executor {
     }
 }
 
+/// The memory of an executor, for a run.
+struct Room<'r> {
+    memory: &'r mut [f64],
+    registers: &'r mut [Vec<f64>],
+    slots: &'r mut [f64],
+    work: &'r mut Vec<f64>,
+    odes: &'r mut [ode::Solver],
+}
+
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
-fn run_avx2(
-    code: &Code,
-    native: Option<&Native>,
-    memory: &mut [f64],
-    registers: &mut [Vec<f64>],
-    slots: &mut [f64],
-    work: &mut Vec<f64>,
-    odes: &mut [ode::Solver],
-) {
-    run_all(Width::Avx2, code, native, memory, registers, slots, work, odes);
+fn run_avx2(code: &Code, native: Option<&Native>, room: Room<'_>) {
+    run_all(Width::Avx2, code, native, room);
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,avx512f,avx512dq,avx512vl")]
-fn run_avx512(
-    code: &Code,
-    native: Option<&Native>,
-    memory: &mut [f64],
-    registers: &mut [Vec<f64>],
-    slots: &mut [f64],
-    work: &mut Vec<f64>,
-    odes: &mut [ode::Solver],
-) {
-    run_all(Width::Avx512, code, native, memory, registers, slots, work, odes);
+fn run_avx512(code: &Code, native: Option<&Native>, room: Room<'_>) {
+    run_all(Width::Avx512, code, native, room);
 }
 
 #[inline(always)]
-fn run_all(
-    width: Width,
-    code: &Code,
-    native: Option<&Native>,
-    memory: &mut [f64],
-    registers: &mut [Vec<f64>],
-    slots: &mut [f64],
-    work: &mut Vec<f64>,
-    odes: &mut [ode::Solver],
-) {
+fn run_all(width: Width, code: &Code, native: Option<&Native>, room: Room<'_>) {
+    let Room { memory, registers, slots, work, odes } = room;
     let mut at = 0;
     while let Some(instr) = code.instrs.get(at) {
         let done = native.map_or(0, |native| native.run(at, memory));
