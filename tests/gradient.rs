@@ -17,6 +17,19 @@ struct Known {
     density: fn(&[f64], &mut [f64]) -> f64,
 }
 
+/// What samplers are run with, unless a test says otherwise.
+const USUAL: Options = Options {
+    moves: Moves::NoUTurn { depth: 10 },
+    draws: 4000,
+    warmup: 1000,
+    chains: 4,
+    target: 0.8,
+    shape: Shape::Diagonal,
+    init: Init::Random,
+    settle: false,
+    all: false,
+};
+
 impl Known {
     fn new(dim: usize, density: fn(&[f64], &mut [f64]) -> f64) -> Known {
         Known { names: (0..dim).map(|k| format!("x[{k}]")).collect(), density }
@@ -147,17 +160,7 @@ fn samplers_find_known_moments() {
                     (Moves::Fixed { .. }, _) if *name == "banana" => 0.95,
                     _ => 0.8,
                 };
-                let options = Options {
-                    moves,
-                    draws,
-                    warmup: 1000,
-                    chains: 4,
-                    target,
-                    shape,
-                    init: Init::Random,
-                    settle: false,
-                    all: false,
-                };
+                let options = Options { moves, draws, target, shape, ..USUAL };
                 let drawn = run(name, &known, options);
                 for (coordinate, mean, variance) in *moments {
                     check(&format!("{name} {moves:?} {shape:?}"), &drawn, *coordinate, *mean, *variance);
@@ -182,18 +185,7 @@ fn steps_too_long_diverge_and_are_reported() {
         sum
     }
     let known = Known::new(10, funnel);
-    let moves = Moves::NoUTurn { depth: 10 };
-    let options = Options {
-        moves,
-        draws: 1000,
-        warmup: 500,
-        chains: 4,
-        target: 0.6,
-        shape: Shape::Diagonal,
-        init: Init::Random,
-        settle: false,
-        all: false,
-    };
+    let options = Options { draws: 1000, warmup: 500, target: 0.6, ..USUAL };
     let posterior = sample("nuts", &known, options, &|| 0.0, &mut Production(Generator::new(3))).unwrap();
     let text: Vec<String> = posterior.warnings.iter().map(|warning| warning.text()).collect();
     assert!(text.iter().any(|text| text.contains("diverged")), "{text:?}");
@@ -205,18 +197,7 @@ fn a_density_that_is_nowhere_finite_says_so() {
         f64::NEG_INFINITY
     }
     let known = Known::new(1, nowhere);
-    let moves = Moves::NoUTurn { depth: 10 };
-    let options = Options {
-        moves,
-        draws: 10,
-        warmup: 10,
-        chains: 1,
-        target: 0.8,
-        shape: Shape::Diagonal,
-        init: Init::Random,
-        settle: false,
-        all: false,
-    };
+    let options = Options { draws: 10, warmup: 10, chains: 1, ..USUAL };
     let fault = sample("nuts", &known, options, &|| 0.0, &mut Production(Generator::new(3))).unwrap_err();
     assert!(fault.message.ends_with("in 100 tries: the density was zero"), "{}", fault.message);
 }
@@ -228,18 +209,7 @@ fn an_improper_density_says_so() {
         0.0
     }
     let known = Known::new(1, flat);
-    let moves = Moves::NoUTurn { depth: 10 };
-    let options = Options {
-        moves,
-        draws: 10,
-        warmup: 10,
-        chains: 1,
-        target: 0.8,
-        shape: Shape::Diagonal,
-        init: Init::Random,
-        settle: false,
-        all: false,
-    };
+    let options = Options { draws: 10, warmup: 10, chains: 1, ..USUAL };
     let fault = sample("nuts", &known, options, &|| 0.0, &mut Production(Generator::new(3))).unwrap_err();
     assert!(fault.message.contains("improper"), "{}", fault.message);
 }

@@ -294,3 +294,18 @@ fn where_a_parameter_leaves_its_domain_now_and_then_the_place_is_told() {
     let domain = said.iter().find(|text| text.contains("outside its domain")).unwrap();
     assert!(domain.ends_with(", at m.borel:3:17"), "{domain}");
 }
+
+#[test]
+fn runs_that_end_at_weights_are_not_said_to_have_left_a_domain() {
+    let world = Arc::new(MemoryWorld::default());
+    let mut session = Session::new(world, Options::default());
+    // Each step loses half of the particles to the domain, so that they are more than there are; the last one loses all to a weight.
+    let text = "model m {\n  for t in 0..4 {\n    x ~ Bernoulli(0.5)\n    y ~ Bernoulli(0.5 + x)\n    factor(-0.1 * y)\n  }\n  condition(false)\n}\n";
+    let file = session.load_text("m.borel", text).unwrap();
+    session.bind_data(&[]).unwrap();
+    let options = [("particles", "100"), ("threshold", "1.0")];
+    let inferred = session.infer(&file, None, Some("smc"), &options, false).unwrap();
+    let said: Vec<String> = inferred.posterior.warnings.iter().map(|warning| warning.text()).collect();
+    assert!(said.iter().any(|text| text.contains("every particle has weight zero")), "{said:?}");
+    assert!(said.iter().any(|text| text.contains("outside its domain")), "{said:?}");
+}

@@ -132,8 +132,8 @@ fn compared(folder: &std::path::Path, posterior: &Posterior) -> Result<(f64, Str
         {
             // The reference has an error of its own: of 10,000 draws.
             let z = difference / error.hypot(sd / 100.0);
-            // A greater error would hide what is wrong.
-            if z.is_nan() || error > 0.25 * sd {
+            // An error of a fifth of the deviation would hide what is wrong.
+            if z.is_nan() || error > 0.2 * sd {
                 return Err(format!("the {what} of {parameter} has an error of {error}, with a deviation of {sd}"));
             }
             if z.abs() > greatest.0 {

@@ -10,6 +10,7 @@ import json
 import math
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import time
@@ -59,10 +60,12 @@ def our_program():
 
 
 def ours(program, name):
-    for line in command([program, name]).splitlines():
+    head, *lines = command([program, name]).splitlines()
+    column = re.split(r"\s{2,}", head.strip()).index("gradient us")
+    for line in lines:
         words = line.split()
-        if words[:1] == [name] and len(words) >= 4:
-            return float(words[3])
+        if words[:1] == [name] and len(words) > column:
+            return float(words[column])
     raise RuntimeError(f"no figure for {name}")
 
 

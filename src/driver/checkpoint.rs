@@ -81,25 +81,17 @@ impl Writer<'_> {
         if depth > DEEPEST {
             return Err(Fault::error("the learner is nested too deep for a checkpoint"));
         }
-        let address = match value {
+        match value {
             Value::Unit => return Ok("null".into()),
             Value::Bool(b) => return Ok(b.to_string()),
             Value::Int(n) => return Ok(format!("\"{n}\"")),
             Value::Real(x) => return Ok(number(*x)),
             Value::Str(text) => return Ok(crate::value::to_json(&Value::Str(Arc::clone(text)))),
-            Value::Reals(a) => Arc::as_ptr(a) as usize,
-            Value::Ints(a) => Arc::as_ptr(a) as usize,
-            Value::Bools(a) => Arc::as_ptr(a) as usize,
-            Value::Values(a) => Arc::as_ptr(a) as usize,
-            Value::Matrix(a) => Arc::as_ptr(a) as usize,
-            Value::Tuple(a) => Arc::as_ptr(a) as usize,
-            Value::Record(a) => Arc::as_ptr(a) as usize,
-            Value::Variant(a) => Arc::as_ptr(a) as usize,
-            Value::Closure(a) => Arc::as_ptr(a) as usize,
-            Value::Dist(a) => Arc::as_ptr(a) as usize,
             Value::Domain(_) => return Err(unwritable("a domain")),
             Value::Host(object) => return Err(unwritable(&format!("a {}", object.type_name()))),
-        };
+            _ => {}
+        }
+        let address = value.place_in_memory().ok_or_else(|| Fault::internal("an object lies somewhere"))?;
         if let Some(known) = self.seen.get(&address) {
             return Ok(format!("\"#{known}\""));
         }

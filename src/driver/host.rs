@@ -107,8 +107,7 @@ impl Host for DriverHost {
     fn call(&self, code: &Arc<Code>, name: Name, args: Vec<Value>, random: &mut dyn Random) -> Result<Value, Fault> {
         let all = self.keeps_all();
         if matches!(name.as_str(), "enumerate" | "exactly") {
-            let given = args.clone();
-            return self.exact.get(code, name, &given, || self.exact_result(code, name, args));
+            return self.exact.get(code, name, args, |args| self.exact_result(code, name, args));
         }
         let mut args = Args { name, values: args.into_iter() };
         let args = &mut args;

@@ -42,15 +42,14 @@ impl Session {
     }
 
     fn eval_item(&mut self, item: ItemId, outcomes: &mut Vec<Outcome>) -> Result<(), Failure> {
-        let item = &item;
-        let node = self.checker.ast.item(*item).clone();
+        let node = self.checker.ast.item(item).clone();
         match &node.kind {
             ItemKind::Stmt(stmt) => {
-                let (value, defined) = self.evaluate(*item)?;
+                let (value, defined) = self.evaluate(item)?;
                 outcomes.push(match (&stmt.kind, defined.is_empty(), &value) {
                     (StmtKind::Expr(_), _, Value::Unit) => Outcome::Nothing,
                     (StmtKind::Expr(_), ..) => {
-                        let ty = self.checker.statement(*item).ok().and_then(|t| t.result);
+                        let ty = self.checker.statement(item).ok().and_then(|t| t.result);
                         Outcome::Value(value, ty.map_or_else(String::new, |ty| ty.to_string()))
                     }
                     (_, false, _) => {
@@ -70,7 +69,7 @@ impl Session {
                 outcomes.push(Outcome::Defined(vec![(name, ty)]));
             }
             ItemKind::Data { name, .. } => {
-                let ty = self.checker.data_type(*item);
+                let ty = self.checker.data_type(item);
                 outcomes.push(Outcome::Defined(vec![(name.name.to_string(), ty.to_string())]));
             }
             _ => outcomes.push(Outcome::Nothing),

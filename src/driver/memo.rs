@@ -28,10 +28,10 @@ impl Memo {
         &self,
         code: &Arc<Code>,
         name: Name,
-        args: &[Value],
-        call: impl FnOnce() -> Result<Value, Fault>,
+        args: Vec<Value>,
+        call: impl FnOnce(Vec<Value>) -> Result<Value, Fault>,
     ) -> Result<Value, Fault> {
-        let key = (name, Key(Value::tuple(args.to_vec())));
+        let key = (name, Key(Value::tuple(args.clone())));
         let known = |key: &(Name, Key)| {
             let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
             known.get(key).filter(|kept| Arc::ptr_eq(&kept.code, code)).map(|kept| kept.result.clone())
@@ -40,7 +40,7 @@ impl Memo {
             return Ok(result);
         }
         // The lock is free meanwhile: the call may ask for other results.
-        let result = call()?;
+        let result = call(args)?;
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= MOST {
             known.clear();

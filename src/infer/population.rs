@@ -547,7 +547,9 @@ impl<S: Stepped> Population<S> {
             let place = self.history.refused_at.map(|site| self.view.site_name(site));
             posterior.warnings.push(Warning::AllDead { place: place.filter(|place| !place.is_empty()) });
         }
-        note_domain_faults(&mut posterior, self.history.domain_faults, self.size(), self.history.example.clone())?;
+        // Steps may lose more runs than there are at once; where a weight of zero ended one, not all left a domain.
+        let tried = if self.history.refused_at.is_some() { usize::MAX } else { self.size() };
+        note_domain_faults(&mut posterior, self.history.domain_faults, tried, self.history.example.clone())?;
         Ok(posterior)
     }
 }

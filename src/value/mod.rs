@@ -171,6 +171,24 @@ impl Value {
         }
     }
 
+    /// Where the object lies that a value shares with its copies: equal places are the same object, while both live. None for what is held in
+    /// place, for texts, domains and objects of the host.
+    pub fn place_in_memory(&self) -> Option<usize> {
+        Some(match self {
+            Value::Reals(a) => Arc::as_ptr(a) as usize,
+            Value::Ints(a) => Arc::as_ptr(a) as usize,
+            Value::Bools(a) => Arc::as_ptr(a) as usize,
+            Value::Values(a) => Arc::as_ptr(a) as usize,
+            Value::Matrix(a) => Arc::as_ptr(a) as usize,
+            Value::Tuple(a) => Arc::as_ptr(a) as usize,
+            Value::Record(a) => Arc::as_ptr(a) as usize,
+            Value::Variant(a) => Arc::as_ptr(a) as usize,
+            Value::Closure(a) => Arc::as_ptr(a) as usize,
+            Value::Dist(a) => Arc::as_ptr(a) as usize,
+            _ => return None,
+        })
+    }
+
     /// The number of elements of an array, or of rows of a matrix.
     pub fn array_len(&self) -> Option<usize> {
         match self {

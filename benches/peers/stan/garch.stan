@@ -1,4 +1,4 @@
-// As ../../gradients/garch.borel.
+// As ../../../tests/posteriordb/garch-garch11/model.borel.
 data {
   int T;
   vector[T] y;

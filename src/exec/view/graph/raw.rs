@@ -139,23 +139,6 @@ pub struct RawGraph {
     rows: HashMap<usize, (Arc<Matrix>, Value)>,
 }
 
-/// Where an object lies in memory.
-fn place_in_memory(value: &Value) -> Option<usize> {
-    Some(match value {
-        Value::Reals(a) => Arc::as_ptr(a) as usize,
-        Value::Ints(a) => Arc::as_ptr(a) as usize,
-        Value::Bools(a) => Arc::as_ptr(a) as usize,
-        Value::Values(a) => Arc::as_ptr(a) as usize,
-        Value::Matrix(a) => Arc::as_ptr(a) as usize,
-        Value::Tuple(a) => Arc::as_ptr(a) as usize,
-        Value::Record(a) => Arc::as_ptr(a) as usize,
-        Value::Variant(a) => Arc::as_ptr(a) as usize,
-        Value::Closure(a) => Arc::as_ptr(a) as usize,
-        Value::Dist(a) => Arc::as_ptr(a) as usize,
-        _ => return None,
-    })
-}
-
 /// Operations looked at to see whether one was met before.
 const LATELY: usize = 16;
 
@@ -225,7 +208,7 @@ impl RawGraph {
 
     /// The node of a constant object.
     fn object(&mut self, value: &Value) -> Option<Id> {
-        let place = place_in_memory(value);
+        let place = value.place_in_memory();
         if let Some(id) = place.and_then(|place| self.objects.get(&place)) {
             return Some(*id);
         }
