@@ -1,9 +1,8 @@
 //! Minibatches of a density: their mean over a partition is the whole, and Langevin steps along them find known posteriors.
 #![allow(clippy::unwrap_used)]
 
-use borel::driver::{Options, Session};
+use borel::driver::{Options, Session, density};
 use borel::exec::view::Model;
-use borel::exec::view::density::DensityView;
 use borel::model::Production;
 use borel::model::density::Density;
 use borel::posterior::Posterior;
@@ -69,7 +68,7 @@ model m {
 fn the_mean_over_a_partition_is_the_whole_gradient() {
     for (name, text) in MODELS {
         let (_, model) = session(text);
-        let (view, minibatches) = DensityView::subsampled(model, 3, &mut Production(Generator::new(6))).unwrap();
+        let (view, minibatches) = density::subsampled(model, 3, &mut Production(Generator::new(6))).unwrap();
         assert_eq!(minibatches.size, 12, "{name}");
         let n = view.dim();
         let x: Vec<f64> = (0..n).map(|k| 0.3 * (k as f64 + 1.0).sin()).collect();

@@ -1,11 +1,10 @@
 //! `borel explain`: the plan of a model in words, and its program after any pass.
 
-use super::{Failure, File, ModelInfo, Session, alignment, plan, prepare};
+use super::{Failure, File, ModelInfo, Session, alignment, density, plan, prepare};
 use crate::core::ir::{Program, SiteKind};
 use crate::core::print;
-use crate::exec::view::density::DensityView;
 use crate::exec::view::{Host, Model, Start};
-use crate::model::Density;
+use crate::model::density::{Density as _, Target};
 use crate::passes;
 use crate::passes::delay::{Fate, Relation};
 use crate::source::{Severity, Span};
@@ -26,7 +25,7 @@ impl Session {
         let host: Arc<dyn Host> = Arc::clone(&self.host) as Arc<dyn Host>;
         let start = Start::Func(code.entry);
         let limits = self.options.limits;
-        let model = Model { code: Arc::clone(&code), start, host, limits, record: false, plain: None };
+        let model = Model::new(Arc::clone(&code), start, host, limits);
         let plan = plan::full(&model);
         let mut out = String::new();
         let _ = writeln!(out, "model {}\n", info.name);
@@ -101,7 +100,7 @@ impl Session {
                 let _ = writeln!(out, "  stepped   no: `{name}` cannot be drawn from");
             }
         }
-        match DensityView::new(model.clone()) {
+        match density::view(model.clone(), Target::Joint) {
             Ok(view) => {
                 let _ = writeln!(out, "  density   differentiable, over {} unconstrained coordinates", view.dim());
                 for (name, family) in plan.conjugate.iter().flatten().take(20) {

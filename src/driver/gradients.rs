@@ -1,5 +1,6 @@
 //! Joins the gradient methods to the `Density` view of a model.
 
+use super::density;
 use super::host::{Args, host};
 use super::plan;
 use crate::exec::view::Model;
@@ -12,7 +13,7 @@ use crate::infer::optimise;
 use crate::infer::sgld;
 use crate::infer::variational::{self, Divergence, Family, Fit, Optimiser};
 use crate::model::Random;
-use crate::model::density::{Density, Target};
+use crate::model::density::{Density as _, Target};
 use crate::value::{Fault, Value};
 
 const OTHERS: &str =
@@ -30,7 +31,7 @@ pub(super) fn view(model: Model, all: bool) -> Result<DensityView, Fault> {
 
 /// The view of a part of the density of a model.
 fn part(model: Model, target: Target) -> Result<DensityView, Fault> {
-    DensityView::of(model, target).map_err(|fault| fault.hint(OTHERS))
+    density::view(model, target).map_err(|fault| fault.hint(OTHERS))
 }
 
 /// An option that is none of those there are.
@@ -94,7 +95,7 @@ pub(super) fn call(
                 return Err(Fault::error(format!("`decay` lies between 0 and 1, found {}", Value::Real(decay))));
             }
             let record = all || plan::returns_nothing(&model);
-            let (view, minibatches) = DensityView::subsampled(Model { record, ..model }, batch, random)?;
+            let (view, minibatches) = density::subsampled(Model { record, ..model }, batch, random)?;
             let options =
                 sgld::Options { draws, warmup, chains, batch, size: minibatches.size, step, decay, thin, all };
             host(sgld::sgld(&view, || minibatches.evaluators(), options, random)?)

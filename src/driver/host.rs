@@ -68,14 +68,7 @@ impl DriverHost {
     /// The model that a function without parameters is.
     pub(super) fn model(&self, code: &Arc<Code>, closure: Value) -> Result<Model, Fault> {
         let host = self.itself.upgrade().ok_or_else(|| Fault::internal("the host of a running program is gone"))?;
-        Ok(Model {
-            code: Arc::clone(code),
-            start: Start::Closure(closure),
-            host,
-            limits: self.limits,
-            record: false,
-            plain: None,
-        })
+        Ok(Model::new(Arc::clone(code), Start::Closure(closure), host, self.limits))
     }
 
     /// A posterior as a value, if it is whole or a part will do.

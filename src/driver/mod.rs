@@ -3,7 +3,7 @@
 mod alignment;
 mod blame;
 mod checkpoint;
-mod density;
+pub mod density;
 mod explain;
 pub mod face;
 mod facts;
@@ -562,14 +562,8 @@ impl Session {
         let code = self.compile(entry)?;
         self.compile_seconds += self.world.now() - start;
         let host: Arc<dyn Host> = Arc::clone(&self.host) as Arc<dyn Host>;
-        Ok(Model {
-            start: Start::Func(code.entry),
-            code,
-            host,
-            limits: self.options.limits,
-            record: false,
-            plain: None,
-        })
+        let start = Start::Func(code.entry);
+        Ok(Model::new(code, start, host, self.options.limits))
     }
 
     /// Infers a model of a file by a method (`infer` when none is named), with options as written on the command line.

@@ -98,7 +98,8 @@ impl Session {
         }
         let code = Arc::new(prepare::code(&program)?);
         let host: Arc<dyn Host> = Arc::clone(&self.host) as Arc<dyn Host>;
-        Ok(Model { start: Start::Func(code.entry), code, host, limits: self.options.limits, record: true, plain: None })
+        let start = Start::Func(code.entry);
+        Ok(Model { record: true, ..Model::new(code, start, host, self.options.limits) })
     }
 
     /// Draws the choices of a model from their priors and data given them, and binds the data. A run of weight zero draws none.

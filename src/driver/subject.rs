@@ -56,14 +56,7 @@ impl Session {
         let (_, code) = self.statement_code(item)?;
         let closure = self.execute(&code)?;
         let host: Arc<dyn Host> = Arc::clone(&self.host) as Arc<dyn Host>;
-        let model = Model {
-            code,
-            start: Start::Closure(closure),
-            host,
-            limits: self.options.limits,
-            record: false,
-            plain: None,
-        };
+        let model = Model::new(code, Start::Closure(closure), host, self.options.limits);
         // A model that returns nothing is known by its named choices.
         let record = plan::returns_nothing(&model);
         Ok(Model { record, ..model })
@@ -131,7 +124,7 @@ impl Session {
         };
         let host: Arc<dyn Host> = Arc::clone(&self.host) as Arc<dyn Host>;
         let start = Start::Closure(closure.clone());
-        let model = Model { code, start, host, limits: self.options.limits, record: false, plain: None };
+        let model = Model::new(code, start, host, self.options.limits);
         Ok(ChainSeen { model, closure: closure.clone(), kernel })
     }
 

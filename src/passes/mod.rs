@@ -15,6 +15,7 @@ mod share;
 mod simplify;
 pub mod simulate;
 mod specialise;
+pub mod values;
 pub mod walk;
 
 use crate::core::check::check;

@@ -123,8 +123,19 @@ pub fn operate(op: &Op, args: &[Array<'_>], axes: &Axes) -> Option<Vec<f64>> {
             Some(out)
         }
         Op::Contract(over) => {
-            let mut out = vec![0.0; n];
             let all = axis::union(axes, over);
+            let whole = args[0].data.len() > 1 && axes.is_empty() && args.iter().all(|a| a.axes == all);
+            if whole {
+                let (a, m) = (&args[0].data[..], args[0].data.len());
+                return Some(vec![match args.get(1) {
+                    Some(second) => {
+                        let b = &second.data[..m];
+                        sum(m, |k| a[k] * b[k])
+                    }
+                    None => sum(m, |k| a[k]),
+                }]);
+            }
+            let mut out = vec![0.0; n];
             let a = axis::strides(args[0].axes, &all);
             let into = axis::strides(axes, &all);
             match args.get(1) {
@@ -147,8 +158,9 @@ pub fn operate(op: &Op, args: &[Array<'_>], axes: &Axes) -> Option<Vec<f64>> {
             let mut out = Vec::with_capacity(n);
             let mut fits = true;
             axis::walk(axes, [&free, &axis::strides(index.axes, axes)], |[base, at]| {
-                let k = index.data[at];
-                let inside = k >= 0.0 && k < f64::from(along.extent) && k.fract() == 0.0;
+                let place = index.data[at];
+                let k = place as u32;
+                let inside = k < along.extent && f64::from(k) == place;
                 fits &= inside;
                 out.push(if inside { x.data[base + k as usize * step] } else { f64::NAN });
             });
@@ -233,17 +245,84 @@ pub fn operate(op: &Op, args: &[Array<'_>], axes: &Axes) -> Option<Vec<f64>> {
 }
 
 fn map(f: F, args: &[Array<'_>], axes: &[Axis], n: usize) -> Vec<f64> {
+    // A loop for each function that the compiler sees through, one for all others.
+    macro_rules! one_of {
+        ($($known:path),*) => {
+            match f {
+                $($known => elementwise(args, axes, n, |x| compute($known, None, x)),)*
+                F::Prim(_) => {
+                    let body = body(f);
+                    if let ([a], Some(Body::Real1(f))) = (args, body)
+                        && a.axes == axes
+                        && let Some(out) = by_table(f, &a.data)
+                    {
+                        return out;
+                    }
+                    elementwise(args, axes, n, |x| compute(f, body, x))
+                }
+            }
+        };
+    }
+    one_of!(
+        F::Add,
+        F::Sub,
+        F::Mul,
+        F::Div,
+        F::Neg,
+        F::Pow,
+        F::Rem,
+        F::Lt,
+        F::Le,
+        F::Eq,
+        F::Not,
+        F::And,
+        F::Or,
+        F::Select,
+        F::Mask,
+        F::Detach
+    )
+}
+
+/// A function of many counts, computed once for each that there may be; none where they are few, large, or no counts.
+fn by_table(f: fn(f64) -> f64, data: &[f64]) -> Option<Vec<f64>> {
+    let most = data.len().min(1 << 16) as u32 / 8;
+    let is_count = |x: f64| (x as u32) < most && f64::from(x as u32).to_bits() == x.to_bits();
+    if most < 64 || !data.iter().all(|x| is_count(*x)) {
+        return None;
+    }
+    let high = data.iter().map(|x| *x as u32).max()?;
+    let table: Vec<f64> = (0..=high).map(|k| f(f64::from(k))).collect();
+    Some(data.iter().map(|x| table[*x as usize]).collect())
+}
+
+#[inline(always)]
+fn elementwise(args: &[Array<'_>], axes: &[Axis], n: usize, compute: impl Fn(&[f64]) -> f64) -> Vec<f64> {
     let mut out = Vec::with_capacity(n);
-    // Found once for all elements.
-    let body = body(f);
+    // An operand with all axes, or a number.
+    let whole = |a: &Array<'_>| a.axes == axes;
+    let one = |a: &Array<'_>| (!whole(a) && a.axes.is_empty()).then(|| a.data[0]);
     match args {
-        [a] if a.axes == axes => out.extend(a.data.iter().map(|x| compute(f, body, &[*x]))),
-        [a, b] if a.axes == axes && b.axes == axes => {
-            out.extend(a.data.iter().zip(b.data.iter()).map(|(x, y)| compute(f, body, &[*x, *y])));
+        [a] if whole(a) => out.extend(a.data.iter().map(|x| compute(&[*x]))),
+        [a, b] if whole(a) && whole(b) => {
+            out.extend(a.data.iter().zip(b.data.iter()).map(|(x, y)| compute(&[*x, *y])));
         }
-        [a, b] if a.axes == axes && b.axes.is_empty() => {
-            let y = b.data[0];
-            out.extend(a.data.iter().map(|x| compute(f, body, &[*x, y])));
+        [a, b]
+            if whole(a)
+                && let Some(y) = one(b) =>
+        {
+            out.extend(a.data.iter().map(|x| compute(&[*x, y])))
+        }
+        [a, b]
+            if whole(b)
+                && let Some(x) = one(a) =>
+        {
+            out.extend(b.data.iter().map(|y| compute(&[x, *y])))
+        }
+        [a, b, c]
+            if whole(a)
+                && let (Some(y), Some(z)) = (one(b), one(c)) =>
+        {
+            out.extend(a.data.iter().map(|x| compute(&[*x, y, z])));
         }
         _ => {
             let strides: Vec<Vec<usize>> = args.iter().map(|a| axis::strides(a.axes, axes)).collect();
@@ -254,9 +333,21 @@ fn map(f: F, args: &[Array<'_>], axes: &[Axis], n: usize) -> Vec<f64> {
                 for (k, arg) in args.iter().enumerate() {
                     x[k] = arg.data[at[k]];
                 }
-                out.push(compute(f, body, &x[..args.len()]));
+                out.push(compute(&x[..args.len()]));
             });
         }
     }
     out
+}
+
+/// A sum in eight parts.
+fn sum(n: usize, term: impl Fn(usize) -> f64) -> f64 {
+    let mut parts = [0.0; 8];
+    for k in 0..n / 8 {
+        for (lane, part) in parts.iter_mut().enumerate() {
+            *part += term(8 * k + lane);
+        }
+    }
+    let rest = (n - n % 8..n).map(term).sum::<f64>();
+    parts.iter().sum::<f64>() + rest
 }

@@ -7,17 +7,20 @@ use crate::exec::kernel::density::{self, DensityCode, Evaluator};
 use crate::exec::kernel::minibatch;
 use crate::exec::kernel::support;
 use crate::exec::kernel::trace::{self, Choice, Place, Refusal, Slot};
-use crate::exec::machine::{Event, Machine};
+use crate::exec::machine::{Code, Event, Machine};
 use crate::model::density::{Block, Target};
 use crate::model::{Density, Evaluate, Random, Weighted};
 use crate::source::Span;
 use crate::value::fault::FaultKind;
 use crate::value::{Fault, Value};
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// The `Density` view of a model.
 pub struct DensityView {
     model: Model,
+    /// The model without its weights: where values alone are asked for, what is observed need not be gone through.
+    values: Model,
     code: DensityCode,
     /// The coordinates of each choice, or its finite parts, in the order in which a run meets them.
     places: Vec<Vec<Slot>>,
@@ -83,13 +86,8 @@ impl DensityView {
         self.code.has_native()
     }
 
-    /// The view of a model; a fault says what prevents it, and where.
-    pub fn new(model: Model) -> Result<DensityView, Fault> {
-        DensityView::of(model, Target::Joint)
-    }
-
-    /// The view of a part of a model's density.
-    pub fn of(model: Model, target: Target) -> Result<DensityView, Fault> {
+    /// The view of a part of a model's density, with the model's code without its weights; a fault says what prevents it, and where.
+    pub fn new(model: Model, values: Arc<Code>, target: Target) -> Result<DensityView, Fault> {
         let mut traced = model.traced()?;
         if target != Target::Joint {
             traced.jacobian = traced.graph.scalar(0.0);
@@ -102,7 +100,8 @@ impl DensityView {
         }
         let code = density::compile(&mut traced).map_err(|reason| without_gradient(&reason))?;
         let places = in_order(&traced.choices);
-        let mut view = DensityView { model, code, places, coordinates: Vec::new() };
+        let values = Model { code: values, plain: Some(Arc::clone(&model.code)), ..model.clone() };
+        let mut view = DensityView { model, values, code, places, coordinates: Vec::new() };
         let mut names = vec![String::new(); view.code.dim];
         let mut random = crate::model::Production(crate::value::Generator::new(0));
         let point = view.initial(&mut random)?;
@@ -116,13 +115,14 @@ impl DensityView {
     /// random.
     ///
     /// # Errors
-    /// As [`DensityView::new`], and where no loop over data can be subsampled.
+    /// As [`DensityView::new`] has them, and where no loop over data can be subsampled.
     pub fn subsampled(
         model: Model,
+        values: Arc<Code>,
         batch: usize,
         random: &mut dyn Random,
     ) -> Result<(DensityView, Minibatches), Fault> {
-        let view = DensityView::new(model)?;
+        let view = DensityView::new(model, values, Target::Joint)?;
         let mut traced = view.model.traced()?;
         let total = traced.graph.add(traced.density, traced.jacobian);
         let order = |size: usize| {
@@ -222,7 +222,8 @@ impl DensityView {
         mut purpose: Purpose<'_>,
         mut names: Option<&mut Vec<String>>,
     ) -> Result<Weighted, Fault> {
-        let model = &self.model;
+        let weighs = matches!(purpose, Purpose::Constrain(_, Some(_)));
+        let model = if weighs { &self.model } else { &self.values };
         let code = &*model.code;
         let mut machine = Machine::default();
         model.begin(&mut machine)?;

@@ -45,11 +45,16 @@ pub struct Model {
     pub limits: Limits,
     /// Record every named choice of a run.
     pub record: bool,
-    /// The code as it was before choices were delayed, where `code` delays some: what the model gives to the host belongs to it.
+    /// The code as it was before a pass that is for this model alone: what the model gives to the host belongs to it.
     pub plain: Option<Arc<Code>>,
 }
 
 impl Model {
+    /// A model that is as it was written, and records nothing.
+    pub fn new(code: Arc<Code>, start: Start, host: Arc<dyn Host>, limits: Limits) -> Model {
+        Model { code, start, host, limits, record: false, plain: None }
+    }
+
     /// The model with its conjugate choices delayed. Named choices are recorded where they are made, so a model that records them is as it was.
     pub fn delayed(self) -> Model {
         match &self.code.delayed {

@@ -1,14 +1,15 @@
 //! Code of nodes with an instruction of their own: moves, products, factorizations, equations.
 
-use super::super::axis::{self, Axes};
+use super::super::axis::{self, Axes, Axis};
 use super::super::code::*;
 use super::super::fold;
 use super::super::graph::{Id, Op};
 use super::Plan;
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-impl Plan<'_> {
+impl<'a> Plan<'a> {
     /// A node with an instruction of its own.
     pub(super) fn single(&mut self, id: Id) -> Result<(), String> {
         let graph = self.graph;
@@ -37,7 +38,7 @@ impl Plan<'_> {
                 axis::walk(&node.axes, [&free, &at], |[base, i]| {
                     table.push((base + positions[i] as usize * step) as u32)
                 });
-                self.moved(id, x, table, None, false)
+                self.moved(id, x, places(table), None, false)
             }
             Op::Rename(from, to) => {
                 let x = node.args[0];
@@ -48,9 +49,8 @@ impl Plan<'_> {
                     self.place.insert(id, source);
                     return Ok(());
                 }
-                let mut table = Vec::with_capacity(axis::size(&node.axes));
-                axis::walk(&node.axes, [&strides], |[i]| table.push(i as u32));
-                self.moved(id, x, table, None, false)
+                let from = walked(&node.axes, &strides);
+                self.moved(id, x, from, None, false)
             }
             Op::Spread { into, over } => {
                 let (x, index) = (node.args[0], node.args[1]);
@@ -63,13 +63,12 @@ impl Plan<'_> {
                     }
                 }
                 let step = axis::strides(&node.axes, &[*into])[0];
-                let (mut from, mut to) = (Vec::new(), Vec::new());
-                let strides = [&axis::strides(graph.axes(x), &all)[..], &axis::strides(graph.axes(index), &all), &free];
-                axis::walk(&all, strides, |[i, j, k]| {
-                    from.push(i as u32);
+                let mut to = Vec::with_capacity(axis::size(&all));
+                axis::walk(&all, [&axis::strides(graph.axes(index), &all), &free], |[j, k]| {
                     to.push((k + positions[j] as usize * step) as u32);
                 });
-                self.moved(id, x, from, Some(to), true)
+                let from = walked(&all, &axis::strides(graph.axes(x), &all));
+                self.moved(id, x, from, Some((places(to), axis::size(&all))), true)
             }
             Op::Stack(along) => {
                 let rest = axis::minus(&node.axes, &[*along]);
@@ -135,26 +134,32 @@ impl Plan<'_> {
     }
 
     /// The positions that a constant index gives.
-    pub(super) fn index(&mut self, id: Id) -> Result<Vec<f64>, String> {
+    pub(super) fn index(&self, id: Id) -> Result<Cow<'a, [f64]>, String> {
         let graph = self.graph;
         match &graph.node(id).op {
-            Op::Scalar(bits) => Ok(vec![f64::from_bits(*bits)]),
-            Op::Data(k) => Ok(graph.data[*k as usize].to_vec()),
-            Op::Count(axis, offset) => Ok((0..i64::from(axis.extent)).map(|k| (k + offset) as f64).collect()),
-            _ if graph.is_constant(id) => fold::evaluate(graph, id).ok_or_else(|| "an index out of range".to_string()),
+            Op::Scalar(bits) => Ok(vec![f64::from_bits(*bits)].into()),
+            Op::Data(k) => Ok(graph.data[*k as usize].as_slice().into()),
+            Op::Count(axis, offset) => {
+                Ok((0..i64::from(axis.extent)).map(|k| (k + offset) as f64).collect::<Vec<_>>().into())
+            }
+            _ if graph.is_constant(id) => match fold::evaluate(graph, id) {
+                Some(data) => Ok(data.into()),
+                None => Err("an index out of range".into()),
+            },
             _ => Err("an index that depends on a choice".into()),
         }
     }
 
-    fn moved(&mut self, id: Id, x: Id, from: Vec<u32>, to: Option<Vec<u32>>, add: bool) -> Result<(), String> {
+    /// Moves elements into memory for a node: to all its places in order, or to so many others.
+    fn moved(&mut self, id: Id, x: Id, from: Places, to: Option<(Places, usize)>, add: bool) -> Result<(), String> {
         let source = self.source(x)?;
         let n = axis::size(self.graph.axes(id));
         let start = self.allocate(id, n);
         if add {
             self.code.instrs.push(Instr::Clear(start, n));
         }
-        let to = to.unwrap_or_else(|| (0..from.len() as u32).collect());
-        self.push_move(source, from, start, to, add);
+        let (at, count) = to.unwrap_or((Places::Steps(0, 1), n));
+        self.code.instrs.push(Instr::Move(Move { source, from, to: start, at, count, add }));
         Ok(())
     }
 
@@ -187,6 +192,16 @@ impl Plan<'_> {
         }
         Ok(false)
     }
+}
+
+/// The positions that a walk meets.
+fn walked(over: &[Axis], strides: &[usize]) -> Places {
+    if let ([_], [step]) = (over, strides) {
+        return Places::Steps(0, *step);
+    }
+    let mut table = Vec::with_capacity(axis::size(over));
+    axis::walk(over, [strides], |[i]| table.push(i as u32));
+    places(table)
 }
 
 /// Positions as steps where they are regular.

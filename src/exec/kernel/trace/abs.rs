@@ -211,10 +211,15 @@ impl Values {
         let data = if axes[0] == rows {
             data.to_vec()
         } else {
+            // So many rows at once as stay in cache.
+            const ROWS: usize = 512;
             let mut out = vec![0.0; n * m];
-            for i in 0..n {
+            for (block, rows) in data.chunks(ROWS * m.max(1)).enumerate() {
                 for j in 0..m {
-                    out[j * n + i] = data[i * m + j];
+                    let column = &mut out[j * n + block * ROWS..];
+                    for (to, row) in column.iter_mut().zip(rows.chunks_exact(m)) {
+                        *to = row[j];
+                    }
                 }
             }
             out
