@@ -10,6 +10,7 @@ mod moves;
 
 use super::course::Course;
 use super::importance::{names_of, note_domain_faults, value_of};
+use super::kit::shares::{self, TOGETHER, by_itself};
 use super::resample::Resampler;
 use super::{Contract, Row};
 use crate::model::{Dead, Path, Random, Recorded, Stand, Stepped};
@@ -382,8 +383,7 @@ impl<S: Stepped> Population<S> {
         let ancestors = mutant!("resampling from the first particle", vec![0; n], ancestors);
         self.view.gather(&mut self.runs, &ancestors);
         std::mem::swap(&mut self.roots, &mut self.buffers.roots);
-        self.roots.clear();
-        self.roots.extend(ancestors.iter().map(|k| self.buffers.roots[*k]));
+        shares::mapped(&ancestors, |k| self.buffers.roots[*k], &mut self.roots);
         self.history.course.resampled(&self.roots);
         if !self.pending.is_empty() {
             let before = std::mem::take(&mut self.pending);
@@ -521,18 +521,18 @@ impl<S: Stepped> Population<S> {
             return Err(still_running());
         }
         let mut chain = Chain::default();
-        let (mut named, mut kept, mut roots) = (Vec::new(), Vec::new(), Vec::new());
-        for (k, weight) in self.log_weights.iter().enumerate().filter(|(_, w)| **w > f64::NEG_INFINITY) {
-            let (value, choices) = self.view.finish_one(&self.runs, k);
-            chain.draws.push(value_of(value, &choices));
-            if self.all {
-                named.push(names_of(choices));
-            }
-            kept.push(*weight);
-            roots.push(self.roots[k]);
-        }
-        chain.log_weights = Some(kept);
-        chain.named = self.all.then_some(named);
+        let weighted: Vec<usize> = (0..self.size()).filter(|k| self.log_weights[*k] > f64::NEG_INFINITY).collect();
+        let one = |k: &usize| {
+            let (value, choices) = self.view.finish_one(&self.runs, *k);
+            (value_of(value, &choices), self.all.then(|| names_of(choices)))
+        };
+        let mut results = Vec::new();
+        shares::mapped(&weighted, one, &mut results);
+        let (draws, named): (Vec<_>, Vec<_>) = results.into_iter().unzip();
+        chain.draws = draws;
+        chain.named = self.all.then(|| named.into_iter().flatten().collect());
+        chain.log_weights = Some(weighted.iter().map(|k| self.log_weights[*k]).collect());
+        let roots: Vec<u32> = weighted.iter().map(|k| self.roots[*k]).collect();
         let mut posterior = Posterior::new("", method, vec![chain]);
         // Given a run of the posterior there is no estimate of the evidence.
         let conditional = self.view.is_conditional(&self.runs);
@@ -578,14 +578,6 @@ fn still_running() -> Fault {
     Fault::error("the population is still running").hint("advance it until `running(p)` is false")
 }
 
-/// Weights that one thread takes at least.
-const TOGETHER: usize = 4096;
-
-/// Whether so many weights are left to one thread.
-fn by_itself(count: usize) -> bool {
-    count < 2 * TOGETHER || rayon::current_num_threads() == 1
-}
-
 /// Whether all runs stand at the same place.
 fn all_same(stands: &[Stand]) -> bool {
     let Some(first) = stands.first() else { return true };
@@ -615,18 +607,10 @@ impl Shares {
         if highest == f64::NEG_INFINITY {
             return None;
         }
-        let share = |w: &f64| (w - highest).exp();
-        // Sums stay in their order, so that they do not depend on the threads.
-        let alone = by_itself(log_weights.len());
-        if alone {
-            weights.clear();
-            weights.extend(log_weights.iter().map(share));
-        } else {
-            log_weights.par_iter().with_min_len(TOGETHER).map(share).collect_into_vec(&mut weights);
-        }
+        shares::mapped(log_weights, |w| (w - highest).exp(), &mut weights);
         let sum = sum_of(&weights, |w| w);
         let normalise = |w: &mut f64| *w /= sum;
-        if alone {
+        if by_itself(weights.len()) {
             weights.iter_mut().for_each(normalise);
         } else {
             weights.par_iter_mut().with_min_len(TOGETHER).for_each(normalise);
@@ -640,7 +624,12 @@ impl Shares {
 const APART: usize = 8;
 
 /// The sum of terms made of numbers, or their greatest, in an order that follows from how many there are; of a few it is their own.
-fn gathered(xs: &[f64], neutral: f64, term: impl Fn(f64) -> f64, join: impl Fn(f64, f64) -> f64) -> f64 {
+fn gathered(xs: &[f64], neutral: f64, term: impl Fn(f64) -> f64 + Sync, join: impl Fn(f64, f64) -> f64 + Sync) -> f64 {
+    let parts = shares::by_parts(xs, |part| gathered_part(part, neutral, &term, &join));
+    parts.into_iter().reduce(join).unwrap_or(neutral)
+}
+
+fn gathered_part(xs: &[f64], neutral: f64, term: impl Fn(f64) -> f64, join: impl Fn(f64, f64) -> f64) -> f64 {
     let mut parts = [neutral; APART];
     let chunks = xs.chunks_exact(APART);
     let rest = chunks.remainder();
@@ -654,7 +643,7 @@ fn gathered(xs: &[f64], neutral: f64, term: impl Fn(f64) -> f64, join: impl Fn(f
 }
 
 /// The sum of terms made of numbers.
-fn sum_of(xs: &[f64], term: impl Fn(f64) -> f64) -> f64 {
+fn sum_of(xs: &[f64], term: impl Fn(f64) -> f64 + Sync) -> f64 {
     gathered(xs, 0.0, term, |a, b| a + b)
 }
 

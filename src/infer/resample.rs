@@ -1,8 +1,10 @@
 //! Resampling: how many children each particle has. Each scheme gives particle i an expected number of n·wᵢ children.
 
+use super::kit::shares::{TOGETHER, by_itself, by_parts};
 use super::{Contract, Row};
 use crate::model::Random;
 use crate::value::{Fault, Value};
+use rayon::prelude::*;
 
 pub(super) const ROWS: &[Row] = &[Row {
     signature: "fn ancestors(weights: [Real], scheme: String = \"systematic\") ~> [Int]",
@@ -230,16 +232,19 @@ fn multinomial(weights: &[f64], n: usize, random: &mut dyn Random) -> Vec<usize>
 
 /// The ancestor of each of `n` points, of which the one of each stratum lies at about `u` of its width: as [`sweep`], but particle by
 /// particle, as the number of the points below the end of each follows from where it lies.
-fn strata(weights: &[f64], n: usize, u: f64, point: impl Fn(usize) -> f64, mut ancestors: Vec<usize>) -> Vec<usize> {
+fn strata(
+    weights: &[f64],
+    n: usize,
+    u: f64,
+    point: impl Fn(usize) -> f64 + Sync,
+    mut ancestors: Vec<usize>,
+) -> Vec<usize> {
     let last = weights.iter().rposition(|w| *w > 0.0).unwrap_or(0);
     ancestors.clear();
-    ancestors.resize(n, 0);
-    let mut cumulative = 0.0;
-    let mut begin = 0;
+    ancestors.resize(n, last);
     // Beyond this of a whole number rounding cannot have moved the end over a point.
     let near = 1e-9 + 1e-14 * n as f64;
-    for (i, weight) in weights[..last].iter().enumerate() {
-        cumulative += weight;
+    let below = |cumulative: f64| {
         let end = cumulative * n as f64 - u;
         let whole = end as usize;
         let above = end - whole as f64;
@@ -252,16 +257,52 @@ fn strata(weights: &[f64], n: usize, u: f64, point: impl Fn(usize) -> f64, mut a
                 below -= 1;
             }
         }
-        let below = below.min(n);
+        below.min(n)
+    };
+    // The weight before each part, and the children of the particles in it.
+    let mut before = 0.0;
+    let mut parts = Vec::new();
+    let mut rest = &mut ancestors[..];
+    for (part, sum) in by_parts(&weights[..last], |part| part.iter().sum::<f64>()).into_iter().enumerate() {
+        let start = n - rest.len();
+        let (own, others) = rest.split_at_mut(below(before + sum).saturating_sub(start));
+        rest = others;
+        parts.push(((part * TOGETHER, start), before, own));
+        before += sum;
+    }
+    let fill = |(place, before, own): ((usize, usize), f64, &mut [usize])| {
+        let weights = &weights[place.0..(place.0 + TOGETHER).min(last)];
+        share_out(weights, place, before, below, own);
+    };
+    if by_itself(n) {
+        parts.into_iter().for_each(fill)
+    } else {
+        parts.into_par_iter().for_each(fill)
+    }
+    ancestors
+}
+
+/// The children of a part of the particles, the first of which has number `from`: those below the end of each, and those that are left to
+/// the last. `cumulative` is the weight before the part, `start` the number of its first child.
+fn share_out(
+    weights: &[f64],
+    (from, start): (usize, usize),
+    mut cumulative: f64,
+    below: impl Fn(f64) -> usize,
+    ancestors: &mut [usize],
+) {
+    let mut begin = 0;
+    for (i, weight) in weights.iter().enumerate() {
+        cumulative += weight;
+        let end = below(cumulative).saturating_sub(start).min(ancestors.len());
         // Most particles have few children: so many places are written without asking how many there are, later ones again by others.
         match ancestors.get_mut(begin..begin + OFTEN) {
-            Some(places) if below <= begin + OFTEN => places.fill(i),
-            _ => ancestors[begin.min(below)..below].fill(i),
+            Some(places) if end <= begin + OFTEN => places.fill(from + i),
+            _ => ancestors[begin.min(end)..end].fill(from + i),
         }
-        begin = begin.max(below);
+        begin = begin.max(end);
     }
-    ancestors[begin..].fill(last);
-    ancestors
+    ancestors[begin..].fill((from + weights.len()).saturating_sub(1));
 }
 
 /// Children that few particles exceed.
@@ -358,6 +399,39 @@ mod tests {
                     let point = |k: usize| (k as f64 + u) / n as f64;
                     let memory = vec![7; round];
                     assert_eq!(strata(&weights, n, u, point, memory), sweep(&weights, n, point), "{n} {round} {u}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn many_strata_are_shared_by_threads() {
+        let mut generator = Generator::new(4);
+        let pool = |threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let (one, three) = (pool(1), pool(3));
+        for n in [2 * TOGETHER, 5 * TOGETHER - 1, 5 * TOGETHER + 17] {
+            for round in 0..20 {
+                let mut weights: Vec<f64> = (0..n)
+                    .map(|k| match k / (TOGETHER / 2) {
+                        // Whole parts without weight, and a few particles with much.
+                        part if part % 3 == round % 5 => 0.0,
+                        _ if k % 3001 == round => 400.0,
+                        _ => generator.uniform_open(),
+                    })
+                    .collect();
+                let total: f64 = weights.iter().sum();
+                weights.iter_mut().for_each(|w| *w /= total);
+                let u = generator.uniform();
+                let run = || strata(&weights, n, u, |k| (k as f64 + u) / n as f64, vec![7; round]);
+                let ancestors = three.install(run);
+                assert_eq!(ancestors, one.install(run));
+                assert!(ancestors.is_sorted() && ancestors.len() == n);
+                let mut counts = vec![0.0; n];
+                ancestors.iter().for_each(|k| counts[*k] += 1.0);
+                for (k, (count, weight)) in counts.iter().zip(&weights).enumerate() {
+                    let expected = weight * n as f64;
+                    assert!((count - expected).abs() < 1.0 + 1e-6, "{n} {round} {k}: {count} for {expected}");
+                    assert!(*weight > 0.0 || *count == 0.0, "{n} {round} {k}: children without weight");
                 }
             }
         }

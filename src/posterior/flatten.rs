@@ -42,6 +42,11 @@ pub struct Columns {
     codes: HashMap<(usize, String), u32>,
 }
 
+/// Whether two names are one; those of one chain mostly lie at one place.
+fn same_name(a: &str, b: &str) -> bool {
+    std::ptr::eq(a, b) || a == b
+}
+
 /// A scalar of a draw.
 enum Scalar {
     Number(Kind, f64),
@@ -68,7 +73,7 @@ impl Columns {
             for (row, draw) in draws.enumerate() {
                 let same = row + chain > 0
                     && last.len() == draw.len()
-                    && last.iter().zip(&draw).all(|(a, b)| a.0 == b.0 && same_shape(a.1, b.1));
+                    && last.iter().zip(&draw).all(|(a, b)| same_name(a.0, b.0) && same_shape(a.1, b.1));
                 if !same {
                     places = columns.places(&draw, chain);
                 }

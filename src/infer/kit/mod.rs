@@ -4,6 +4,7 @@ pub mod hamiltonian;
 pub mod lbfgs;
 pub mod low_rank;
 pub mod metric;
+pub mod shares;
 pub mod start;
 pub mod step_size;
 pub mod trajectory;
