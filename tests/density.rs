@@ -321,3 +321,28 @@ fn finite_choices_are_drawn_back_exactly() {
     }
     assert!(compared > 200, "{compared}");
 }
+
+/// Loops that are forward recursions are found, whoever wrote them; that they are right is tested with all other programs.
+#[test]
+fn forward_recursions_are_found() {
+    for (model, data, found) in [
+        ("benches/gradients/hmm", "benches/gradients/hmm_100", vec![(99, 3)]),
+        (
+            "tests/posteriordb/bball_drive_event_0-hmm_drive_0/model",
+            "tests/posteriordb/bball_drive_event_0-hmm_drive_0/data",
+            vec![(415, 2)],
+        ),
+    ] {
+        let view = view(&format!("{model}.borel"), &format!("{data}.json")).unwrap();
+        assert_eq!(view.recursions(), found, "{model}");
+    }
+    let mut seen = Vec::new();
+    every_view("tests/density/programs", &mut |name, view| {
+        if name.starts_with("recursions:") {
+            seen.push((name.to_string(), view.unwrap().recursions()));
+        }
+    });
+    seen.sort();
+    let right = [("changing", (5, 2)), ("sequences", (5, 3)), ("written", (5, 3))];
+    assert_eq!(seen, right.map(|(name, found)| (format!("recursions:{name}"), vec![found])));
+}

@@ -106,6 +106,9 @@ impl Session {
                 for (name, family) in plan.conjugate.iter().flatten().take(20) {
                     let _ = writeln!(out, "            conjugate: `{name}` {family}");
                 }
+                for (steps, states) in view.recursions() {
+                    let _ = writeln!(out, "            a forward recursion: {steps} steps over {states} states");
+                }
                 for (name, span, way) in view.summed_out() {
                     let place = self.checker.sources.place(span).unwrap_or_default();
                     let line = place.rsplit(':').nth(1).map(|line| format!(" (line {line})")).unwrap_or_default();

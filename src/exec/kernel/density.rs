@@ -1,10 +1,11 @@
 //! A traced program as code for its log density and gradient.
 
-use super::code::Code;
+use super::code::{Code, Instr};
 use super::derive;
-use super::graph::{F, Id};
+use super::graph::{F, Id, Op};
 use super::marginal::{self, Drawn, Finite};
 use super::plan;
+use super::recursions;
 use super::run::Executor;
 use super::squares;
 use super::trace::Traced;
@@ -46,6 +47,7 @@ pub fn compile(traced: &mut Traced) -> Result<DensityCode, String> {
     let mut roots = vec![total];
     roots.extend(holds);
     let conditions = roots.len() - 1;
+    let roots = recursions::recognise(graph, &roots);
     let mut roots = squares::carry_squares(graph, &roots);
     let total = roots[0];
     // Making code rewrites the steps of loops, for instance to absolute values, which have no derivative at zero: derivatives are of what was before.
@@ -95,6 +97,15 @@ impl DensityCode {
     /// The finite choices that were summed out.
     pub fn finite(&self) -> &[Finite] {
         self.summed.as_ref().map_or(&[], |s| &s.finite)
+    }
+
+    /// The forward recursions of the density: steps and states of each.
+    pub fn recursions(&self) -> Vec<(u32, u32)> {
+        let of = |instr: &Instr| match instr {
+            Instr::Whole { op: Op::Forward(op), .. } => Some((op.along.extent, op.to.extent)),
+            _ => None,
+        };
+        self.value.instrs.iter().filter_map(of).collect()
     }
 
     /// Draws the finite choices given a vector: of each, in each lane, the place of its value.

@@ -5,6 +5,7 @@
 
 use super::axis::{self, Axes, Axis};
 use super::formula;
+use super::forward::Forward;
 use super::graph::{F, Graph, Id, Linear, Op, Reduction, Scan};
 use std::collections::HashMap;
 
@@ -211,6 +212,7 @@ impl Derive<'_> {
                 }
                 _ => {}
             },
+            Op::Take(_) if let Op::Forward(op) = self.graph.node(node.args[0]).op => self.forward(op, node.args[0], d),
             Op::Take(along) => {
                 let (x, index) = (node.args[0], node.args[1]);
                 let rest = axis::minus(self.graph.axes(x), &[*along]);
@@ -276,7 +278,11 @@ impl Derive<'_> {
                 self.give(x, part);
             }
             Op::Ode(number, false) => self.ode(*number, &node.args, &node.axes, d),
-            Op::ConstrainBack { .. } | Op::Ode(_, true) => return Err("a derivative of a derivative".into()),
+            // What is taken of a record gives its derivatives.
+            Op::Forward(_) => {}
+            Op::ForwardBack(_) | Op::ConstrainBack { .. } | Op::Ode(_, true) => {
+                return Err("a derivative of a derivative".into());
+            }
             Op::Finite(..) => return Err("internal error: a finite choice is left in array code".into()),
             Op::Scalar(_) | Op::Data(_) | Op::Count(..) => {}
         }
@@ -416,6 +422,27 @@ impl Derive<'_> {
                 continue;
             }
             let part = self.graph.take(sums, ode.parts, index);
+            let over = axis::minus(self.graph.axes(part), self.graph.axes(to));
+            let one = self.graph.scalar(1.0);
+            let part = self.graph.contract(part, one, &over);
+            self.give(to, part);
+        }
+    }
+
+    /// The derivatives by what forward recursions are made of, from that by the weights after their last step.
+    fn forward(&mut self, op: Forward, record: Id, d: Id) {
+        let args = self.graph.node(record).args.clone();
+        let lanes = axis::minus(self.graph.axes(record), &[op.record]);
+        let all = axis::union(&lanes, &[op.parts]);
+        let back = self.graph.make(Op::ForwardBack(op), vec![record, args[1], d], all);
+        let axes = [vec![op.to], op.table_axes(), op.emit_axes()];
+        for ((to, own), start) in args.into_iter().zip(axes).zip(op.starts()) {
+            if self.graph.is_constant(to) {
+                continue;
+            }
+            let places = (start..start + axis::size(&own)).map(|k| k as f64).collect();
+            let index = self.graph.array(std::sync::Arc::new(places), own);
+            let part = self.graph.take(back, op.parts, index);
             let over = axis::minus(self.graph.axes(part), self.graph.axes(to));
             let one = self.graph.scalar(1.0);
             let part = self.graph.contract(part, one, &over);

@@ -2,6 +2,7 @@
 
 use super::axis::{self, Axes, Axis};
 use super::constrain;
+use super::forward;
 use super::graph::{F, Graph, Id, Op, Reduction};
 use super::linear;
 use super::run::Width;
@@ -230,6 +231,12 @@ pub fn operate(op: &Op, args: &[Array<'_>], axes: &Axes) -> Option<Vec<f64>> {
             let mut out = vec![0.0; n];
             let args: Vec<(&[Axis], &[f64])> = args.iter().map(|a| (a.axes, &*a.data)).collect();
             constrain::run(op, &args, axes, &mut out, &mut Vec::new());
+            Some(out)
+        }
+        Op::Forward(_) | Op::ForwardBack(_) => {
+            let mut out = vec![0.0; n];
+            let args: Vec<(&[Axis], &[f64])> = args.iter().map(|a| (a.axes, &*a.data)).collect();
+            forward::run(Width::Portable, op, &args, axes, &mut out, &mut Vec::new());
             Some(out)
         }
         Op::Scalar(_)

@@ -4,6 +4,7 @@
 //! and what follows from constants is computed when a node is made.
 
 use super::axis::{self, Axes, Axis};
+use super::forward::Forward;
 use super::range::Range;
 use super::{fold, rules};
 use std::collections::HashMap;
@@ -135,6 +136,10 @@ pub enum Op {
     /// A finite choice by its number, which is summed out: over the axis of its values, the first of which is this integer, and over the
     /// loops around it.
     Finite(u32, Axis, i64),
+    /// The record of forward recursions: of their starts, tables, and what is added in every step.
+    Forward(Forward),
+    /// Their derivatives: of their records, tables, and the derivatives by what they give.
+    ForwardBack(Forward),
     /// The solution of an equation by its number, over its times and states; with its derivatives, if so.
     Ode(u32, bool),
 }

@@ -4,7 +4,7 @@ use super::code::*;
 use super::native::{self, Native};
 use super::plan::MOST_LOOPS;
 use super::vector as v;
-use super::{constrain, linear, ode};
+use super::{constrain, forward, linear, ode};
 use crate::exec::kernel::graph::Op;
 use std::sync::Arc;
 
@@ -189,6 +189,9 @@ fn run_all(width: Width, code: &Code, native: Option<&Native>, room: Room<'_>) {
                 let out = &mut after[..super::axis::size(axes)];
                 match op {
                     Op::Linear(l) => linear::run(width, l, &arrays[..args.len()], axes, out, work),
+                    Op::Forward(_) | Op::ForwardBack(_) => {
+                        forward::run(width, op, &arrays[..args.len()], axes, out, work);
+                    }
                     op => constrain::run(op, &arrays[..args.len()], axes, out, work),
                 }
             }

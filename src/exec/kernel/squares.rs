@@ -5,6 +5,7 @@
 
 use super::derive::complete_order;
 use super::graph::{F, Graph, Id, Op, Scan};
+use super::remake::remake;
 use std::collections::HashMap;
 
 /// What roots are after the rewriting; the same where there is nothing to rewrite.
@@ -71,17 +72,17 @@ fn rewrite(graph: &mut Graph, number: u32, roots: &[Id]) -> Option<Vec<Id>> {
         first: vec![squared_start],
         next: vec![square],
     });
-    let mut remake = Remake { old: number, own, square, root, new: order.iter().map(|id| (*id, None)).collect() };
-    let mut waiting = order;
-    // Promises may stand for what comes after them.
-    while !waiting.is_empty() {
-        let before = waiting.len();
-        waiting.retain(|id| !remake.node(graph, *id));
-        if waiting.len() == before {
-            return None;
+    let mut given = HashMap::from([(*state, root)]);
+    for id in &order {
+        if graph.node(*id).op == Op::Last(number, 0) {
+            let axes = graph.axes(*id).to_vec();
+            let last = graph.insert(Op::Last(own, 0), Vec::new(), axes);
+            given.insert(*id, graph.prim("sqrt", &[last]));
         }
     }
-    let of = |id: Id| remake.of(id).unwrap_or(id);
+    let squared = |op: &Op, args: &[Id]| (*op == Op::Map(F::Mul) && args == [root, root]).then_some(square);
+    let new = remake(graph, order, given, squared)?;
+    let of = |id: Id| new.get(&id).copied().unwrap_or(id);
     let next = of(inside);
     if graph.reached(next, &[root])[0] {
         return None;
@@ -93,55 +94,4 @@ fn rewrite(graph: &mut Graph, number: u32, roots: &[Id]) -> Option<Vec<Id>> {
         }
     }
     Some(roots.iter().map(|id| of(*id)).collect())
-}
-
-/// Makes nodes anew that depend on a state.
-struct Remake {
-    /// The scan that is replaced, and the one in its place.
-    old: u32,
-    own: u32,
-    /// What is carried now, and its root, which was carried before.
-    square: Id,
-    root: Id,
-    /// What each node has become, once that is known.
-    new: HashMap<Id, Option<Id>>,
-}
-
-impl Remake {
-    /// What a node has become; none where that is not known yet.
-    fn of(&self, id: Id) -> Option<Id> {
-        self.new.get(&id).copied().unwrap_or(Some(id))
-    }
-
-    /// Makes a node anew, if its operands have been.
-    fn node(&mut self, graph: &mut Graph, id: Id) -> bool {
-        let result = self.made(graph, id);
-        self.new.insert(id, result);
-        result.is_some()
-    }
-
-    fn made(&self, graph: &mut Graph, id: Id) -> Option<Id> {
-        let node = graph.node(id).clone();
-        match node.op {
-            Op::State(scan, _) if scan == self.old => return Some(self.root),
-            Op::Last(scan, k) if scan == self.old => {
-                let last = graph.insert(Op::Last(self.own, k), Vec::new(), node.axes);
-                return Some(graph.prim("sqrt", &[last]));
-            }
-            Op::State(..) | Op::Last(..) => return Some(id),
-            Op::Later(k) => return graph.later[k as usize].map_or(Some(id), |target| self.of(target)),
-            _ => {}
-        }
-        let args = node.args.iter().map(|a| self.of(*a)).collect::<Option<Vec<Id>>>()?;
-        if node.op == Op::Map(F::Mul) && args == [self.root, self.root] {
-            return Some(self.square);
-        }
-        if args == node.args {
-            return Some(id);
-        }
-        let guard = std::mem::replace(&mut graph.guard, node.guarded);
-        let made = graph.make(node.op, args, node.axes);
-        graph.guard = guard;
-        Some(made)
-    }
 }

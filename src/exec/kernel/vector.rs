@@ -10,7 +10,7 @@ const LN2_LOW: f64 = 1.908_214_929_270_587_7e-10;
 
 /// `2^k` for an integer `k` in −1022 … 1023.
 #[inline(always)]
-fn power_of_two(k: f64) -> f64 {
+pub fn power_of_two(k: f64) -> f64 {
     f64::from_bits((k + (ROUND + 1023.0)).to_bits() << 52)
 }
 
@@ -52,6 +52,19 @@ pub fn exp(x: f64) -> f64 {
     // Zero by a factor of zero: a product that is too small to be a number costs the processor many times as much.
     let rest = if x < -745.2 { 0.0 } else { rest };
     ((1.0 + expm1_small(r)) * power_of_two(half)) * rest
+}
+
+/// A fraction between 0.7 and 1.42 and an integer `k` with `exp(x)` the fraction times `2^k`, for `x` of at most 1e15 in size.
+#[inline(always)]
+pub fn exp_parts(x: f64) -> (f64, f64) {
+    let (k, r) = reduced(x);
+    (1.0 + expm1_small(r), k)
+}
+
+/// The log of `fraction` times `2^k`.
+#[inline(always)]
+pub fn log_parts(fraction: f64, k: f64) -> f64 {
+    k * LN2_HIGH + (k * LN2_LOW + log(fraction))
 }
 
 #[inline(always)]

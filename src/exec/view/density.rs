@@ -215,6 +215,11 @@ impl DensityView {
         choices.map(|f| (f.name.as_str(), f.span, f.way.as_str())).collect()
     }
 
+    /// The forward recursions of the density: steps and states of each.
+    pub fn recursions(&self) -> Vec<(u32, u32)> {
+        self.code.recursions()
+    }
+
     fn go(
         &self,
         random: &mut dyn Random,

@@ -119,7 +119,12 @@ impl<'a> Plan<'a> {
                 self.code.instrs.push(Instr::Ode { number, args, axes: node.axes, to, with_parts: *with_parts });
                 Ok(())
             }
-            Op::Linear(_) | Op::Constrain { .. } | Op::Jacobian { .. } | Op::ConstrainBack { .. } => {
+            Op::Linear(_)
+            | Op::Constrain { .. }
+            | Op::Jacobian { .. }
+            | Op::ConstrainBack { .. }
+            | Op::Forward(_)
+            | Op::ForwardBack(_) => {
                 let args = node.args.iter().map(|a| Ok((graph.axes(*a).to_vec(), self.source(*a)?))).collect::<Result<
                     Vec<_>,
                     String,
