@@ -54,7 +54,7 @@ pub(super) fn call(
             let (draws, warmup, chains) = (args.count()?, args.optional_count()?, args.count()?);
             // A chain that is not settled after the default goes on by itself.
             let settle = warmup.is_none();
-            let warmup = warmup.unwrap_or(if name.as_str() == "nuts" { 400 } else { 1000 });
+            let warmup = warmup.unwrap_or(if name.as_str() == "nuts" { 320 } else { 1000 });
             let (moves, target) = match name.as_str() {
                 "nuts" => {
                     let target = args.share()?;

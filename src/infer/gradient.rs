@@ -27,7 +27,7 @@ pub(super) const ROWS: &[Row] = &[
         signature: "fn nuts(model: () ~> a, draws: Int = 1000, warmup: Int = -1, chains: Int = 4, target: Real = 0.8, max_depth: Int = 10, metric: String = \"diagonal\", init: String = \"random\") ~> Posterior<a>",
         doc: "The No-U-Turn sampler: Hamiltonian trajectories of a length that adapts to the posterior. For models whose choices are \
               continuous, or finite and summed out. The step size aims at the acceptance rate `target`; a `metric` is `diagonal`, `low_rank` or `dense`. \
-              Chains start at random, or, with `init = \"pathfinder\"`, at draws of that method. The default of `warmup` is 400, and up to three times 600 \
+              Chains start at random, or, with `init = \"pathfinder\"`, at draws of that method; so does a chain again that is caught where steps must be tiny. The default of `warmup` is 320, and up to three times 600 \
               more for a chain that then still diverges or lies far below the others. \
               Hoffman and Gelman 2014; Betancourt 2017.\n\
               example: abs(mean(nuts(() => sample(Normal(3, 0.1)), draws = 500, chains = 2)) - 3) < 0.1",
@@ -104,6 +104,9 @@ pub struct Sampler<D: Density> {
 
 /// Transitions of a further warm-up, and how often there is one at most.
 const FURTHER: (usize, usize) = (600, 3);
+/// A chain that early in its warm-up goes to the end of its trajectories in so many of so many transitions, when these may be so long, is caught
+/// where steps must be tiny, and its warm-up would take long and lead nowhere.
+const CAUGHT: (usize, usize, usize) = (6, 10, 8);
 /// A chain whose later half of the warm-up has more than this share of divergences is not settled.
 const TROUBLED: f64 = 0.02;
 
@@ -159,6 +162,11 @@ impl<D: Density> Sampler<D> {
 
     /// Adapts step size and metric for this many transitions.
     pub fn warm_up(&mut self, options: &Options, random: &mut dyn Random) -> Result<(), Fault> {
+        self.adapt(options, false, random).map(|_| ())
+    }
+
+    /// The same, but a watchful warm-up ends where the chain is caught; false then.
+    fn adapt(&mut self, options: &Options, watchful: bool, random: &mut dyn Random) -> Result<bool, Fault> {
         let dim = self.point.x.len();
         self.metric = Warmup::first_metric(&self.point.gradient);
         let (step, spent) = first_guess(&self.point, self.step, &self.metric, &mut self.evaluator, random)?;
@@ -168,11 +176,19 @@ impl<D: Density> Sampler<D> {
         let mut warmup = Warmup::new(dim, options.warmup, options.shape);
         let (mut sum, later) = (0.0, options.warmup / 2);
         self.trouble = 0;
+        let (many, window, long) = CAUGHT;
+        let most = if let Moves::NoUTurn { depth } = options.moves { depth } else { 0 };
+        let mut deepest = 0;
         for round in 0..options.warmup {
             stop_if_interrupted()?;
             self.step = search.current();
             let transition = self.transition(random)?;
             search.learn(transition.acceptance);
+            deepest = if round % window == 0 { 0 } else { deepest };
+            deepest += usize::from(most >= long && transition.depth as usize >= most);
+            if watchful && deepest >= many && warmup.is_early() {
+                return Ok(false);
+            }
             if round >= later {
                 sum += self.point.log_density;
                 self.trouble += usize::from(transition.divergent);
@@ -193,7 +209,7 @@ impl<D: Density> Sampler<D> {
             self.step = search.average();
             self.level = sum / (options.warmup - later) as f64;
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Whether a chain has diverged often, or lies below the highest chain by more than log densities of a normal distribution vary: it may be
@@ -250,8 +266,18 @@ fn begin<D: Density>(
 ) -> Result<Begun<D>, Fault> {
     let begun = clock();
     let mut sampler = Sampler::start(density, options.moves, from, &mut random)?;
-    sampler.warm_up(options, &mut random)?;
-    Ok(Begun { sampler, random, seconds: clock() - begun, further: 0 })
+    let mut further = 0;
+    if !sampler.adapt(options, options.init == Init::Random, &mut random)? {
+        // Where Pathfinder finds no place the chain goes on from its own.
+        let spent = sampler.gradients;
+        if let Some(from) = starts(density, 1, &mut random).ok().and_then(|starts| starts.into_iter().next()) {
+            sampler = Sampler::start(density, options.moves, Some(from), &mut random)?;
+            sampler.gradients += spent;
+        }
+        sampler.warm_up(options, &mut random)?;
+        further = 1;
+    }
+    Ok(Begun { sampler, random, seconds: clock() - begun, further })
 }
 
 /// Warms up further where that is needed, in the light of all chains.

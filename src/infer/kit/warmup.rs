@@ -185,6 +185,11 @@ impl Warmup {
         )
     }
 
+    /// Whether the chain may still be on its way.
+    pub fn is_early(&self) -> bool {
+        self.done < (self.length as f64 * EARLY) as usize
+    }
+
     /// Learns from where a transition ended; `moved` says that it did not diverge.
     pub fn learn(&mut self, x: &[f64], gradient: &[f64], moved: bool) -> Advice {
         self.done += 1;
