@@ -383,13 +383,13 @@ fn advance(k: usize, row: usize, moves: &Split<'_>, emit: (&[f64], &[f64]), here
     let (new_m, new_e) = after[..2 * row].split_at_mut(row);
     for c in (0..row).step_by(WIDTH) {
         let mut most = Four::all(f64::NEG_INFINITY);
-        for j in 0..k {
-            most = Four::at(moves.exponents, j * row + c).plus(Four::all(e[j])).larger(most);
+        for (j, e) in e.iter().enumerate().take(k) {
+            most = Four::at(moves.exponents, j * row + c).plus(Four::all(*e)).larger(most);
         }
         let mut total = Four::all(0.0);
-        for j in 0..k {
-            let power = Four::at(moves.exponents, j * row + c).plus(Four::all(e[j])).less(most).power_of_two();
-            total = total.plus(Four::at(moves.fractions, j * row + c).times(Four::all(m[j])).times(power));
+        for (j, (m, e)) in m.iter().zip(&*e).enumerate().take(k) {
+            let power = Four::at(moves.exponents, j * row + c).plus(Four::all(*e)).less(most).power_of_two();
+            total = total.plus(Four::at(moves.fractions, j * row + c).times(Four::all(*m)).times(power));
         }
         let x = total.times(Four::at(emit.0, c));
         let power = x.exponent();

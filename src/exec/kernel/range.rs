@@ -34,7 +34,7 @@ impl Range {
     }
 
     fn of_data(data: &[f64]) -> Range {
-        // Of eight numbers at once. What is not finite leaves something other than zero less itself.
+        // Of eight numbers at once. Zero times what is not finite is not zero.
         let (mut lows, mut highs, mut odd) = ([f64::INFINITY; 8], [f64::NEG_INFINITY; 8], [0.0f64; 8]);
         let (eights, rest) = data.as_chunks::<8>();
         let mut last = [0.0; 8];
@@ -47,7 +47,7 @@ impl Range {
                 let x = eight[k];
                 lows[k] = if x < lows[k] { x } else { lows[k] };
                 highs[k] = if x > highs[k] { x } else { highs[k] };
-                odd[k] += x - x;
+                odd[k] += 0.0 * x;
             }
         }
         let finite = odd.iter().all(|x| *x == 0.0);

@@ -24,14 +24,17 @@ pub fn recognise(graph: &mut Graph, roots: &[Id]) -> Vec<Id> {
     roots
 }
 
+/// Terms of a sum; those that are taken from it have `true`.
+type Terms = Vec<(Id, bool)>;
+
 /// A recursion as it is found in a loop.
 struct Found {
     /// What is taken from the start, if the first step is not made.
     start: Option<Id>,
     from: Axis,
     to: Axis,
-    table: Vec<(Id, bool)>,
-    emit: Vec<(Id, bool)>,
+    table: Terms,
+    emit: Terms,
 }
 
 fn rewrite(graph: &mut Graph, number: u32, roots: &[Id]) -> Option<Vec<Id>> {
@@ -125,8 +128,8 @@ fn settled(graph: &Graph, mut id: Id) -> Id {
     id
 }
 
-/// The terms of a sum, those that are taken from it with `true`.
-fn terms(graph: &Graph, id: Id, minus: bool, inside: &HashSet<Id>, out: &mut Vec<(Id, bool)>) {
+/// Finds the terms of a sum.
+fn terms(graph: &Graph, id: Id, minus: bool, inside: &HashSet<Id>, out: &mut Terms) {
     let id = settled(graph, id);
     let node = graph.node(id);
     match (&node.op, &node.args[..]) {
@@ -145,7 +148,7 @@ fn terms(graph: &Graph, id: Id, minus: bool, inside: &HashSet<Id>, out: &mut Vec
 }
 
 /// The one term that depends on the state, which is added, and the others.
-fn split(graph: &Graph, id: Id, inside: &HashSet<Id>) -> Option<(Id, Vec<(Id, bool)>)> {
+fn split(graph: &Graph, id: Id, inside: &HashSet<Id>) -> Option<(Id, Terms)> {
     let mut all = Vec::new();
     terms(graph, id, false, inside, &mut all);
     let (own, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|(id, _)| inside.contains(id));
@@ -212,7 +215,7 @@ fn only_first(graph: &Graph, id: Id, along: Axis) -> bool {
 }
 
 /// A sum one term of which is `most + log Σ exp(x - most)`: `x`, the axis of the sum, and the other terms.
-fn log_sum(graph: &Graph, id: Id, inside: &HashSet<Id>) -> Option<(Id, Axis, Vec<(Id, bool)>)> {
+fn log_sum(graph: &Graph, id: Id, inside: &HashSet<Id>) -> Option<(Id, Axis, Terms)> {
     let mut all = Vec::new();
     terms(graph, id, false, inside, &mut all);
     let (own, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|(id, _)| inside.contains(id));
