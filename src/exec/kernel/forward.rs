@@ -37,13 +37,13 @@ const NOTHING: f64 = -1e18;
 const LEVEL: u32 = 4000;
 
 impl Forward {
-    /// A recursion, whose record and derivatives have axes of their own.
-    pub fn new(along: Axis, from: Axis, to: Axis, skip: u32, varies: bool) -> Forward {
+    /// A recursion, whose record and derivatives have axes of their own; none where they are longer than an axis can be.
+    pub fn new(along: Axis, from: Axis, to: Axis, skip: u32, varies: bool) -> Option<Forward> {
         let none = Axis { extent: 0, level: LEVEL };
         let mut out = Forward { along, from, to, record: none, parts: none, skip, varies };
-        out.record.extent = (out.states() + (out.steps() + 1) * 4 * out.row()) as u32;
-        out.parts = Axis { extent: out.starts()[3] as u32, level: LEVEL + 1 };
-        out
+        out.record.extent = u32::try_from(out.states() + (out.steps() + 1) * 4 * out.row()).ok()?;
+        out.parts = Axis { extent: u32::try_from(out.starts()[3]).ok()?, level: LEVEL + 1 };
+        Some(out)
     }
 
     fn states(&self) -> usize {
@@ -598,7 +598,7 @@ mod tests {
             (9, 12, 0, true, 1),
         ] {
             let lanes = if lanes == 1 { vec![] } else { vec![axis(lanes, 7)] };
-            let op = Forward::new(axis(steps, 0), axis(states, 2), axis(states, 1), skip, varies);
+            let op = Forward::new(axis(steps, 0), axis(states, 2), axis(states, 1), skip, varies).unwrap();
             for spread in [1.0, 30.0, 2000.0] {
                 let case = Case::new(op, &lanes, || {
                     let x = generator.uniform();
@@ -687,7 +687,7 @@ mod tests {
     /// A state that is a thousand nats behind in every step is the only one that can end.
     #[test]
     fn nothing_is_lost_beside_what_is_larger() {
-        let op = Forward::new(axis(2000, 0), axis(2, 2), axis(2, 1), 0, false);
+        let op = Forward::new(axis(2000, 0), axis(2, 2), axis(2, 1), 0, false).unwrap();
         let mut case = Case::new(op, &[], || 0.0);
         let places = |axes: &[Axis], along: Axis| axis::strides(axes, &[along])[0];
         let table = &mut case.arrays[1];

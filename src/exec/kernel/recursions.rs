@@ -12,6 +12,8 @@ use std::collections::{HashMap, HashSet};
 
 /// States up to which tables are worth it.
 const MOST_STATES: u32 = 1024;
+/// Terms of a step. A sum of shared sums may have any number.
+const MOST_TERMS: usize = 64;
 
 /// What roots are after the rewriting; the same where there is nothing to rewrite.
 pub fn recognise(graph: &mut Graph, roots: &[Id]) -> Vec<Id> {
@@ -48,7 +50,7 @@ fn rewrite(graph: &mut Graph, number: u32, roots: &[Id]) -> Option<Vec<Id>> {
         return None;
     }
     let inside = depending(graph, &order, *state);
-    let found = step(graph, *state, *next, scan.axis, &inside)?;
+    let found = step(graph, (*state, *first, *next), scan.axis, &inside)?;
     // Nothing else sees what the loop carries, and it is not within another loop.
     let others = graph.scans.iter().enumerate().filter(|(k, _)| *k != number as usize);
     let seen = others.flat_map(|(_, s)| s.first.iter().chain(&s.next)).chain(roots).chain([first]);
@@ -73,14 +75,16 @@ fn rewrite(graph: &mut Graph, number: u32, roots: &[Id]) -> Option<Vec<Id>> {
         Some(start) => graph.take(start, scan.axis, zero),
         None => graph.rename(*first, carried, to),
     };
-    // A start that is the same for all states, and recursions that start alike.
-    let lanes = axis::minus(&own, &[scan.axis, carried]);
-    let op = Forward::new(scan.axis, from, to, u32::from(start.is_some()), graph.has(table, scan.axis));
-    let axes = axis::union(&lanes, &[op.record]);
+    let op = Forward::new(scan.axis, from, to, u32::from(start.is_some()), graph.has(table, scan.axis))?;
+    let lanes = [first, table, emit].iter().fold(vec![op.record], |all, id| axis::union(&all, graph.axes(*id)));
+    let axes = axis::minus(&lanes, &[scan.axis, from, to]);
     let record = graph.make(Op::Forward(op), vec![first, table, emit], axes);
     let place = graph.count(to);
     let last = graph.take(record, op.record, place);
     let last = graph.rename(last, to, carried);
+    // Recursions that are alike are one.
+    let whole = axis::minus(&own, &[scan.axis]);
+    let last = if graph.axes(last) == whole { last } else { graph.broadcast(last, whole) };
     let given: HashMap<Id, Id> =
         order.iter().filter(|id| graph.node(**id).op == Op::Last(number, 0)).map(|id| (*id, last)).collect();
     if given.is_empty() {
@@ -128,29 +132,29 @@ fn settled(graph: &Graph, mut id: Id) -> Id {
     id
 }
 
-/// Finds the terms of a sum.
-fn terms(graph: &Graph, id: Id, minus: bool, inside: &HashSet<Id>, out: &mut Terms) {
-    let id = settled(graph, id);
-    let node = graph.node(id);
-    match (&node.op, &node.args[..]) {
-        // What does not depend on the state stays whole.
-        _ if !inside.contains(&id) => out.push((id, minus)),
-        (Op::Map(F::Add), [a, b]) => {
-            terms(graph, *a, minus, inside, out);
-            terms(graph, *b, minus, inside, out);
+/// The terms of a sum; none where there are very many.
+fn terms(graph: &Graph, id: Id, inside: &HashSet<Id>) -> Option<Terms> {
+    let (mut out, mut stack) = (Terms::new(), vec![(id, false)]);
+    while let Some((id, minus)) = stack.pop() {
+        let id = settled(graph, id);
+        let node = graph.node(id);
+        match (&node.op, &node.args[..]) {
+            // What does not depend on the state stays whole.
+            _ if !inside.contains(&id) => out.push((id, minus)),
+            (Op::Map(F::Add), [a, b]) => stack.extend([(*b, minus), (*a, minus)]),
+            (Op::Map(F::Sub), [a, b]) => stack.extend([(*b, !minus), (*a, minus)]),
+            _ => out.push((id, minus)),
         }
-        (Op::Map(F::Sub), [a, b]) => {
-            terms(graph, *a, minus, inside, out);
-            terms(graph, *b, !minus, inside, out);
+        if out.len() + stack.len() > MOST_TERMS {
+            return None;
         }
-        _ => out.push((id, minus)),
     }
+    Some(out)
 }
 
 /// The one term that depends on the state, which is added, and the others.
 fn split(graph: &Graph, id: Id, inside: &HashSet<Id>) -> Option<(Id, Terms)> {
-    let mut all = Vec::new();
-    terms(graph, id, false, inside, &mut all);
+    let all = terms(graph, id, inside)?;
     let (own, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|(id, _)| inside.contains(id));
     match own[..] {
         [(own, false)] => Some((own, others)),
@@ -159,7 +163,7 @@ fn split(graph: &Graph, id: Id, inside: &HashSet<Id>) -> Option<(Id, Terms)> {
 }
 
 /// The recursion that one step of a loop is.
-fn step(graph: &Graph, state: Id, next: Id, along: Axis, inside: &HashSet<Id>) -> Option<Found> {
+fn step(graph: &Graph, (state, first, next): (Id, Id, Id), along: Axis, inside: &HashSet<Id>) -> Option<Found> {
     let mut next = settled(graph, next);
     let mut renamed = None;
     let mut start = None;
@@ -204,7 +208,8 @@ fn step(graph: &Graph, state: Id, next: Id, along: Axis, inside: &HashSet<Id>) -
         && to.extent <= MOST_STATES
         && table.iter().all(|(id, _)| fits(*id, &[from, to, along]))
         && emit.iter().all(|(id, _)| fits(*id, &[to, along]))
-        && start.is_none_or(|id| fits(id, &[to, along]));
+        && start.is_none_or(|id| fits(id, &[to, along]))
+        && fits(first, &[carried]);
     right.then_some(Found { start, from, to, table, emit })
 }
 
@@ -216,8 +221,7 @@ fn only_first(graph: &Graph, id: Id, along: Axis) -> bool {
 
 /// A sum one term of which is `most + log Σ exp(x - most)`: `x`, the axis of the sum, and the other terms.
 fn log_sum(graph: &Graph, id: Id, inside: &HashSet<Id>) -> Option<(Id, Axis, Terms)> {
-    let mut all = Vec::new();
-    terms(graph, id, false, inside, &mut all);
+    let all = terms(graph, id, inside)?;
     let (own, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|(id, _)| inside.contains(id));
     let [(a, false), (b, false)] = own[..] else { return None };
     [(a, b), (b, a)].into_iter().find_map(|(log, most)| {
@@ -255,11 +259,17 @@ mod tests {
 
     /// A recursion whose table is the input, with `change` made of the weights after a step.
     fn recursion(change: impl Fn(&mut Graph, Id, Id) -> Id) -> (Graph, Id) {
+        recursion_over(&[], change)
+    }
+
+    /// The same for many alike.
+    fn recursion_over(lanes: &[Axis], change: impl Fn(&mut Graph, Id, Id) -> Id) -> (Graph, Id) {
         let mut graph = Graph::default();
         let table = graph.insert(Op::Input(0), Vec::new(), axis::union(&[TO], &[FROM]));
         let emit =
             graph.array(Arc::new((0..27).map(|k| (k as f64 * 0.7).sin()).collect()), axis::union(&[TO], &[STEPS]));
-        let state = graph.insert(Op::State(0, 0), Vec::new(), axis::union(&[TO], &[STEPS]));
+        let own = axis::union(&[TO], lanes);
+        let state = graph.insert(Op::State(0, 0), Vec::new(), axis::union(&own, &[STEPS]));
         let first = graph.count(TO);
         graph.scans.push(Scan {
             axis: STEPS,
@@ -273,8 +283,10 @@ mod tests {
         let sum = graph.log_sum_exp(x, FROM);
         let next = change(&mut graph, sum, emit);
         graph.scans[0].next = vec![next];
-        let last = graph.insert(Op::Last(0, 0), Vec::new(), vec![TO]);
-        let root = graph.log_sum_exp(last, TO);
+        let last = graph.insert(Op::Last(0, 0), Vec::new(), own);
+        let each = graph.log_sum_exp(last, TO);
+        let one = graph.scalar(1.0);
+        let root = graph.contract(each, one, lanes);
         (graph, root)
     }
 
@@ -317,6 +329,8 @@ mod tests {
         assert!(is_recognised(graph, root));
         let (graph, root) = recursion(|_, sum, _| sum);
         assert!(is_recognised(graph, root));
+        let (graph, root) = recursion_over(&[Axis { extent: 4, level: 5 }], |graph, sum, emit| graph.add(sum, emit));
+        assert!(is_recognised(graph, root));
     }
 
     #[test]
@@ -326,6 +340,18 @@ mod tests {
             let half = graph.scalar(0.5);
             let sum = graph.mul(sum, half);
             graph.add(sum, emit)
+        });
+        assert!(!is_recognised(graph, root));
+        // A sum of more terms than can be counted.
+        let (graph, root) = recursion(|graph, sum, emit| {
+            let mut much = graph.add(sum, emit);
+            for _ in 0..60 {
+                much = graph.add(much, much);
+            }
+            let tiny = graph.scalar(1e-18);
+            let much = graph.mul(tiny, much);
+            let half = graph.sub(much, sum);
+            graph.add(sum, half)
         });
         assert!(!is_recognised(graph, root));
         // The weights of all steps are seen.
