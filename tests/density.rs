@@ -300,7 +300,8 @@ fn finite_choices_are_drawn_back_exactly() {
             let x: Vec<f64> = (0..view.dim()).map(|k| ((k * 7 + 3) as f64).sin()).collect();
             let outcomes = borel::model::every_outcome(|random| {
                 let run = view.constrain(&x, random)?;
-                let joint = view.density_of(&x, &run)?;
+                let (whole, joint) = view.weighed(&x, &run)?;
+                assert_eq!(named(&run), named(&whole), "{}", model.name);
                 Ok((named(&run), joint))
             })
             .unwrap();
@@ -320,6 +321,78 @@ fn finite_choices_are_drawn_back_exactly() {
         }
     }
     assert!(compared > 200, "{compared}");
+}
+
+/// Draws are made without going through what is observed, and are those of the whole program.
+#[test]
+fn draws_are_those_of_the_whole_program() {
+    let mut compared = 0;
+    for folder in ["examples", "tests/oracles", "tests/density/programs"] {
+        for path in programs::programs(folder) {
+            // Oracles without data of their own are not asked.
+            let Ok((mut session, file)) = programs::load(&path, 1, None) else { continue };
+            if session.prepare(&file).is_err() {
+                continue;
+            }
+            for model in session.models(&file) {
+                let name = model.name.to_string();
+                let predicts = session.explain(&file, Some(&name)).is_ok_and(|text| text.contains("(prediction)"));
+                let Ok(view) = session.density(&file, Some(&name)) else { continue };
+                let mut random = borel::model::Production(borel::value::Generator::new(9));
+                let x: Vec<f64> = view.initial(&mut random).unwrap().iter().map(|x| 0.3 * x).collect();
+                let run = view.constrain(&x, &mut random).unwrap();
+                // What is predicted is drawn anew; a vector may have no run of the whole program.
+                if predicts {
+                    continue;
+                }
+                if let Ok((whole, _)) = view.weighed(&x, &run) {
+                    assert_eq!(named(&run), named(&whole), "{}: {name}", path.display());
+                    assert_eq!(run.value.to_string(), whole.value.to_string(), "{}: {name}", path.display());
+                    compared += 1;
+                }
+            }
+        }
+    }
+    assert!(compared >= 40, "{compared}");
+}
+
+/// However many data there are, neither the names of coordinates nor a draw goes through them.
+#[test]
+fn draws_take_no_longer_with_more_data() {
+    let text = "
+let y = [0.1 * (i % 7) for i in 0..5000]
+let group = [i % 3 for i in 0..5000]
+fn trend(a, i) = a * y[i - 1]
+model m {
+  level ~ iid(Normal(0, 1), 3)
+  a ~ Normal(0, 1)
+  var carried = 0.0
+  for i in 1..len(y) {
+    var sum = 0.0
+    for k in 0..3 { sum = sum + level[k] }
+    carried = 0.5 * carried + level[group[i]]
+    if i % 2 == 0 { observe y[i] ~ Normal(trend(a, i) + sum, 1) } else { factor(-carried ^ 2) }
+  }
+  return level[0] + a
+}";
+    let world = std::sync::Arc::new(borel::source::OsWorld::default());
+    let mut options = borel::driver::Options::default();
+    let mut bound = |steps: u64| -> Result<f64, String> {
+        let mut session = borel::driver::Session::new(world.clone(), borel::driver::Options::default());
+        let file = session.load_text("draws.borel", text).map_err(|f| session.render_failure(&f, false))?;
+        session.prepare(&file).map_err(|f| session.render_failure(&f, false))?;
+        options.limits.steps = steps;
+        session.options.limits = options.limits;
+        let view = session.density(&file, None).map_err(|f| session.render_failure(&f, false))?;
+        let x = [0.3, -0.2, 0.1, 0.5];
+        let mut random = borel::model::Production(borel::value::Generator::new(1));
+        let run = view.constrain(&x, &mut random).map_err(|fault| fault.to_string())?;
+        // The whole program does go through them.
+        assert_eq!(view.weighed(&x, &run).is_err(), steps < 5000);
+        run.value.as_real().ok_or_else(|| "no number".into())
+    };
+    assert_eq!(bound(100), Ok(0.3 + 0.5));
+    assert_eq!(bound(1_000_000), Ok(0.3 + 0.5));
 }
 
 /// Loops that are forward recursions are found, whoever wrote them; that they are right is tested with all other programs.

@@ -187,11 +187,11 @@ impl DensityView {
         Ok(most + terms.iter().map(|t| (t - most).exp()).sum::<f64>().ln())
     }
 
-    /// The log density as the machine computes it, with the finite choices of a draw.
+    /// A run of the whole program at a vector, with the finite choices of a draw, and the log density as the machine computes it.
     ///
     /// # Errors
     /// As a run of the model has them.
-    pub fn density_of(&self, x: &[f64], run: &Weighted) -> Result<f64, Fault> {
+    pub fn weighed(&self, x: &[f64], run: &Weighted) -> Result<(Weighted, f64), Fault> {
         let finite = self.code.finite();
         let mut values: Vec<Vec<u32>> = finite.iter().map(|f| vec![0; f.lanes()]).collect();
         for (places, (_, value)) in self.places.iter().zip(&run.named) {
@@ -205,8 +205,8 @@ impl DensityView {
         }
         let mut total = 0.0;
         let mut random = crate::model::Production(crate::value::Generator::new(0));
-        self.go(&mut random, &values, Purpose::Constrain(x, Some(&mut total)), None)?;
-        Ok(total)
+        let whole = self.go(&mut random, &values, Purpose::Constrain(x, Some(&mut total)), None)?;
+        Ok((whole, total))
     }
 
     /// The finite choices that are summed out, and how: name, place, words.
