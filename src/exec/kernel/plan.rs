@@ -252,7 +252,48 @@ impl Plan<'_> {
             }
             stage.insert(id, at);
         }
+        self.join_later(order, &mut stage);
         stage
+    }
+
+    /// Moves elementwise nodes to the nest of the same space that needs them first, so that it need not read them from memory.
+    fn join_later(&self, order: &[Id], stage: &mut HashMap<Id, usize>) {
+        let graph = self.graph;
+        // The latest stage of each node, and whether there is a nest then that it may join.
+        let mut latest: HashMap<Id, (usize, bool)> = HashMap::new();
+        fn limit(latest: &mut HashMap<Id, (usize, bool)>, id: Id, at: usize, joins: bool) {
+            let (most, joined) = latest.entry(id).or_insert((usize::MAX, false));
+            if at <= *most {
+                *joined = joins || (at == *most && *joined);
+                *most = at;
+            }
+        }
+        let is_nest = |id: Id| matches!(graph.node(id).op, Op::Map(_)) && !graph.axes(id).is_empty();
+        // What loops need from outside may come later in the order.
+        for id in order {
+            let (Op::State(scan, _) | Op::Last(scan, _), Some(at)) = (&graph.node(*id).op, stage.get(id)) else {
+                continue;
+            };
+            let needs = graph.scans[*scan as usize].first.iter().chain(&self.bodies[scan].outside);
+            needs.for_each(|need| limit(&mut latest, *need, at.saturating_sub(1), false));
+        }
+        for id in order.iter().rev() {
+            let Some(at) = stage.get(id).copied() else { continue };
+            let node = graph.node(*id);
+            let sink =
+                self.fusable_sink(*id).then(|| self.sink_space(*id)).filter(|(_, of)| stage.get(of) == Some(&at));
+            let mut at = at;
+            if let (true, Some((most, true))) = (is_nest(*id), latest.get(id).copied()) {
+                at = at.max(most);
+                stage.insert(*id, at);
+            }
+            for arg in &node.args {
+                let own = graph.axes(*arg);
+                let joins = is_nest(*arg)
+                    && ((is_nest(*id) && own == node.axes) || sink.as_ref().is_some_and(|(axes, _)| own == axes));
+                limit(&mut latest, *arg, if joins { at } else { at.saturating_sub(1) }, joins);
+            }
+        }
     }
 
     /// Whether a sum is of an elementwise node, so that it may join its nest.
