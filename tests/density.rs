@@ -166,24 +166,10 @@ fn gradients_agree_with_stan() {
 
 /// Every model of a folder of programs: its view, or why it has none.
 fn every_view(folder: &str, f: &mut dyn FnMut(&str, Result<DensityView, String>)) {
-    for path in programs::programs(folder) {
-        let (mut session, file) = match programs::load(&path, 1, None) {
-            Ok(loaded) => loaded,
-            // Oracles without data of their own are not asked.
-            Err(message) => {
-                assert!(folder == "tests/oracles", "{message}");
-                continue;
-            }
-        };
-        if session.prepare(&file).is_err() {
-            continue;
-        }
-        for model in session.models(&file) {
-            let name = format!("{}:{}", programs::stem(&path), model.name);
-            let view = session.density(&file, Some(model.name.as_str()));
-            f(&name, view.map_err(|failure| session.render_failure(&failure, false)));
-        }
-    }
+    programs::every_model(folder, &mut |name, session, file, model| {
+        let view = session.density(file, Some(model));
+        f(name, view.map_err(|failure| session.render_failure(&failure, false)));
+    });
 }
 
 /// The derivative by differences, extrapolated.
@@ -328,30 +314,22 @@ fn finite_choices_are_drawn_back_exactly() {
 fn draws_are_those_of_the_whole_program() {
     let mut compared = 0;
     for folder in ["examples", "tests/oracles", "tests/density/programs"] {
-        for path in programs::programs(folder) {
-            // Oracles without data of their own are not asked.
-            let Ok((mut session, file)) = programs::load(&path, 1, None) else { continue };
-            if session.prepare(&file).is_err() {
-                continue;
+        programs::every_model(folder, &mut |name, session, file, model| {
+            let predicts = session.explain(file, Some(model)).is_ok_and(|text| text.contains("(prediction)"));
+            let Ok(view) = session.density(file, Some(model)) else { return };
+            let mut random = borel::model::Production(borel::value::Generator::new(9));
+            let x: Vec<f64> = view.initial(&mut random).unwrap().iter().map(|x| 0.3 * x).collect();
+            let run = view.constrain(&x, &mut random).unwrap();
+            // What is predicted is drawn anew; a vector may have no run of the whole program.
+            if predicts {
+                return;
             }
-            for model in session.models(&file) {
-                let name = model.name.to_string();
-                let predicts = session.explain(&file, Some(&name)).is_ok_and(|text| text.contains("(prediction)"));
-                let Ok(view) = session.density(&file, Some(&name)) else { continue };
-                let mut random = borel::model::Production(borel::value::Generator::new(9));
-                let x: Vec<f64> = view.initial(&mut random).unwrap().iter().map(|x| 0.3 * x).collect();
-                let run = view.constrain(&x, &mut random).unwrap();
-                // What is predicted is drawn anew; a vector may have no run of the whole program.
-                if predicts {
-                    continue;
-                }
-                if let Ok((whole, _)) = view.weighed(&x, &run) {
-                    assert_eq!(named(&run), named(&whole), "{}: {name}", path.display());
-                    assert_eq!(run.value.to_string(), whole.value.to_string(), "{}: {name}", path.display());
-                    compared += 1;
-                }
+            if let Ok((whole, _)) = view.weighed(&x, &run) {
+                assert_eq!(named(&run), named(&whole), "{name}");
+                assert_eq!(run.value.to_string(), whole.value.to_string(), "{name}");
+                compared += 1;
             }
-        }
+        });
     }
     assert!(compared >= 40, "{compared}");
 }

@@ -75,16 +75,7 @@ fn models_have_the_same_bits() {
         }
     };
     for folder in ["examples", "tests/oracles", "tests/density/programs"] {
-        for path in programs::programs(folder) {
-            let Ok((mut session, file)) = programs::load(&path, 1, None) else { continue };
-            if session.prepare(&file).is_err() {
-                continue;
-            }
-            for model in session.models(&file) {
-                let name = format!("{}:{}", programs::stem(&path), model.name);
-                ask(&name, &mut session, &file, Some(model.name.as_str()));
-            }
-        }
+        programs::every_model(folder, &mut |name, session, file, model| ask(name, session, file, Some(model)));
     }
     let mut pairs: Vec<(String, String)> = Vec::new();
     for (model, data) in [

@@ -1,8 +1,7 @@
 //! How a run of many particles went, step by step: what its report tells.
 
-use super::kit::shares::{TOGETHER, by_itself};
+use super::kit::shares::{TOGETHER, by_parts};
 use crate::posterior::{Info, Posterior, Warning};
-use rayon::prelude::*;
 use std::collections::BTreeMap;
 
 /// Figures of a curve that are kept at most.
@@ -97,19 +96,11 @@ pub struct Course {
 /// How many different numbers, all below their count, there are.
 fn distinct(roots: &[u32]) -> usize {
     // As long as runs are chosen in order, so are their ancestors.
-    let firsts: Vec<usize> = (0..roots.len()).step_by(TOGETHER).collect();
-    let steps = |first: &usize| {
-        // With the first of the next part.
-        let part = &roots[*first..(first + TOGETHER + 1).min(roots.len())];
-        part.is_sorted().then(|| part.windows(2).filter(|pair| pair[0] != pair[1]).count())
-    };
-    let steps: Option<Vec<usize>> = if by_itself(roots.len()) {
-        firsts.iter().map(steps).collect()
-    } else {
-        firsts.par_iter().map(steps).collect()
-    };
-    if let Some(steps) = steps {
-        return usize::from(!roots.is_empty()) + steps.iter().sum::<usize>();
+    let changes = |part: &[u32]| part.is_sorted().then(|| part.windows(2).filter(|pair| pair[0] != pair[1]).count());
+    let borders = (TOGETHER..roots.len()).step_by(TOGETHER).map(|k| changes(&roots[k - 1..=k]));
+    let found: Option<Vec<usize>> = by_parts(roots, changes).into_iter().chain(borders).collect();
+    if let Some(found) = found {
+        return usize::from(!roots.is_empty()) + found.iter().sum::<usize>();
     }
     let mut seen = vec![false; roots.len()];
     roots.iter().filter(|root| !std::mem::replace(&mut seen[**root as usize], true)).count()

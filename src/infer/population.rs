@@ -625,6 +625,9 @@ const APART: usize = 8;
 
 /// The sum of terms made of numbers, or their greatest, in an order that follows from how many there are; of a few it is their own.
 fn gathered(xs: &[f64], neutral: f64, term: impl Fn(f64) -> f64 + Sync, join: impl Fn(f64, f64) -> f64 + Sync) -> f64 {
+    if xs.len() <= TOGETHER {
+        return gathered_part(xs, neutral, term, join);
+    }
     let parts = shares::by_parts(xs, |part| gathered_part(part, neutral, &term, &join));
     parts.into_iter().reduce(join).unwrap_or(neutral)
 }

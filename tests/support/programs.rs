@@ -44,6 +44,25 @@ pub fn load(path: &Path, seed: u64, data: Option<&Path>) -> Result<(Session, Fil
     Ok((session, file))
 }
 
+/// Every model of a folder of programs, by a name that says of which; oracles without data of their own are not asked.
+pub fn every_model(folder: &str, f: &mut dyn FnMut(&str, &mut Session, &File, &str)) {
+    for path in programs(folder) {
+        let (mut session, file) = match load(&path, 1, None) {
+            Ok(loaded) => loaded,
+            Err(message) => {
+                assert!(folder == "tests/oracles", "{message}");
+                continue;
+            }
+        };
+        if session.prepare(&file).is_err() {
+            continue;
+        }
+        for model in session.models(&file) {
+            f(&format!("{}:{}", stem(&path), model.name), &mut session, &file, model.name.as_str());
+        }
+    }
+}
+
 /// The posterior of a model of a program, the only one when none is named, by a method, the chosen one when none is named.
 ///
 /// # Errors

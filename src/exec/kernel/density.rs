@@ -184,6 +184,21 @@ mod tests {
     use super::super::run::Width;
     use super::*;
 
+    /// A program of this density alone.
+    fn of_density(mut graph: Graph, density: Id, dim: usize) -> Traced {
+        Traced {
+            jacobian: graph.scalar(0.0),
+            graph,
+            density,
+            likelihood: Some(density),
+            conditions: Vec::new(),
+            choices: Vec::new(),
+            dim,
+            finite: Vec::new(),
+            drawn: Vec::new(),
+        }
+    }
+
     /// `sum over i of log(1 + exp(a[i] w[i] + b)) - sum over k of x[k]^2`, over enough elements for several blocks and a rest.
     fn program(n: usize) -> (Traced, Vec<f64>) {
         let mut graph = Graph::default();
@@ -198,18 +213,7 @@ mod tests {
         let sum = graph.reduce(Reduction::Sum, terms, axis);
         let squares = graph.contract(a, a, &[axis]);
         let density = graph.sub(sum, squares);
-        let jacobian = graph.scalar(0.0);
-        let traced = Traced {
-            graph,
-            density,
-            likelihood: Some(density),
-            jacobian,
-            conditions: Vec::new(),
-            choices: Vec::new(),
-            dim: n + 1,
-            finite: Vec::new(),
-            drawn: Vec::new(),
-        };
+        let traced = of_density(graph, density, n + 1);
         (traced, w)
     }
 
@@ -254,18 +258,7 @@ mod tests {
             let logs = graph.reduce(Reduction::Sum, logs, row);
             let squares = graph.mul(half, squares);
             let density = graph.sub(squares, logs);
-            let jacobian = graph.scalar(0.0);
-            let mut traced = Traced {
-                graph,
-                density,
-                likelihood: Some(density),
-                jacobian,
-                conditions: Vec::new(),
-                choices: Vec::new(),
-                dim: 2,
-                finite: Vec::new(),
-                drawn: Vec::new(),
-            };
+            let mut traced = of_density(graph, density, 2);
             let code = compile(&mut traced).expect("the graph has code");
             let x = [0.7, 0.4];
             same_bits(&code, &x);

@@ -421,11 +421,7 @@ impl Derive<'_> {
             if self.graph.is_constant(to) {
                 continue;
             }
-            let part = self.graph.take(sums, ode.parts, index);
-            let over = axis::minus(self.graph.axes(part), self.graph.axes(to));
-            let one = self.graph.scalar(1.0);
-            let part = self.graph.contract(part, one, &over);
-            self.give(to, part);
+            self.give_from(sums, ode.parts, index, to);
         }
     }
 
@@ -442,12 +438,17 @@ impl Derive<'_> {
             }
             let places = (start..start + axis::size(&own)).map(|k| k as f64).collect();
             let index = self.graph.array(std::sync::Arc::new(places), own);
-            let part = self.graph.take(back, op.parts, index);
-            let over = axis::minus(self.graph.axes(part), self.graph.axes(to));
-            let one = self.graph.scalar(1.0);
-            let part = self.graph.contract(part, one, &over);
-            self.give(to, part);
+            self.give_from(back, op.parts, index, to);
         }
+    }
+
+    /// Gives an operand its derivative, which lies at these places of an axis, summed over the axes that it lacks.
+    fn give_from(&mut self, all: Id, along: Axis, places: Id, to: Id) {
+        let part = self.graph.take(all, along, places);
+        let over = axis::minus(self.graph.axes(part), self.graph.axes(to));
+        let one = self.graph.scalar(1.0);
+        let part = self.graph.contract(part, one, &over);
+        self.give(to, part);
     }
 
     fn linear(&mut self, id: Id, linear: &Linear, args: &[Id], d: Id) {

@@ -7,7 +7,7 @@ use super::axis::{self, Axis};
 use super::derive::complete_order;
 use super::forward::Forward;
 use super::graph::{F, Graph, Id, Op};
-use super::remake::remake;
+use super::remake::{each_scan, put_in_place, remake};
 use std::collections::{HashMap, HashSet};
 
 /// States up to which tables are worth it.
@@ -17,13 +17,7 @@ const MOST_TERMS: usize = 64;
 
 /// What roots are after the rewriting; the same where there is nothing to rewrite.
 pub fn recognise(graph: &mut Graph, roots: &[Id]) -> Vec<Id> {
-    let mut roots = roots.to_vec();
-    for number in 0..graph.scans.len() as u32 {
-        if let Some(new) = rewrite(graph, number, &roots) {
-            roots = new;
-        }
-    }
-    roots
+    each_scan(graph, roots, rewrite)
 }
 
 /// Terms of a sum; those that are taken from it have `true`.
@@ -35,6 +29,8 @@ struct Found {
     start: Option<Id>,
     from: Axis,
     to: Axis,
+    /// The states in what the loop carries.
+    carried: Axis,
     table: Terms,
     emit: Terms,
 }
@@ -62,14 +58,13 @@ fn rewrite(graph: &mut Graph, number: u32, roots: &[Id]) -> Option<Vec<Id>> {
     {
         return None;
     }
-    let Found { start, from, to, table, emit } = found;
+    let Found { start, from, to, carried, table, emit } = found;
     let total = |graph: &mut Graph, terms: &[(Id, bool)]| {
         let zero = graph.scalar(0.0);
         terms.iter().fold(zero, |sum, (id, minus)| if *minus { graph.sub(sum, *id) } else { graph.add(sum, *id) })
     };
     let (table, emit) = (total(graph, &table), total(graph, &emit));
     let own = graph.axes(*state).to_vec();
-    let carried = *axis::minus(&own, &[scan.axis]).iter().find(|a| **a == to || **a == from)?;
     let zero = graph.scalar(0.0);
     let first = match start {
         Some(start) => graph.take(start, scan.axis, zero),
@@ -92,13 +87,7 @@ fn rewrite(graph: &mut Graph, number: u32, roots: &[Id]) -> Option<Vec<Id>> {
     }
     let order = order.into_iter().filter(|id| !inside.contains(id)).collect();
     let new = remake(graph, order, given, |_, _| None)?;
-    let of = |id: Id| new.get(&id).copied().unwrap_or(id);
-    for (k, scan) in graph.scans.iter_mut().enumerate() {
-        if k != number as usize {
-            scan.first.iter_mut().chain(&mut scan.next).for_each(|id| *id = of(*id));
-        }
-    }
-    Some(roots.iter().map(|id| of(*id)).collect())
+    Some(put_in_place(graph, roots, &new, number))
 }
 
 /// The nodes that are computed from the state of a loop within its steps.
@@ -210,7 +199,7 @@ fn step(graph: &Graph, (state, first, next): (Id, Id, Id), along: Axis, inside: 
         && emit.iter().all(|(id, _)| fits(*id, &[to, along]))
         && start.is_none_or(|id| fits(id, &[to, along]))
         && fits(first, &[carried]);
-    right.then_some(Found { start, from, to, table, emit })
+    right.then_some(Found { start, from, to, carried, table, emit })
 }
 
 /// Whether a condition holds in the first step of a loop and in no other.

@@ -1,7 +1,31 @@
 //! Makes nodes anew where some have become others.
 
 use super::graph::{Graph, Id, Op};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+
+/// Rewrites every loop there is, if it can be; gives what roots are then.
+pub fn each_scan(
+    graph: &mut Graph,
+    roots: &[Id],
+    rewrite: impl Fn(&mut Graph, u32, &[Id]) -> Option<Vec<Id>>,
+) -> Vec<Id> {
+    let mut roots = roots.to_vec();
+    for number in 0..graph.scans.len() as u32 {
+        if let Some(new) = rewrite(graph, number, &roots) {
+            roots = new;
+        }
+    }
+    roots
+}
+
+/// Puts what nodes have become into all loops but one; gives what roots are then.
+pub fn put_in_place(graph: &mut Graph, roots: &[Id], new: &HashMap<Id, Id>, except: u32) -> Vec<Id> {
+    let of = |id: Id| new.get(&id).copied().unwrap_or(id);
+    for (_, scan) in graph.scans.iter_mut().enumerate().filter(|(k, _)| *k != except as usize) {
+        scan.first.iter_mut().chain(&mut scan.next).for_each(|id| *id = of(*id));
+    }
+    roots.iter().map(|id| of(*id)).collect()
+}
 
 /// What nodes become where those given are others; none where promises wait for each other. `order` has what is needed, `rule` may name a
 /// node instead of making one of an operation and its new operands.
@@ -11,7 +35,7 @@ pub fn remake(
     given: HashMap<Id, Id>,
     rule: impl Fn(&Op, &[Id]) -> Option<Id>,
 ) -> Option<HashMap<Id, Id>> {
-    let waits: std::collections::HashSet<Id> = order.iter().copied().collect();
+    let waits: HashSet<Id> = order.iter().copied().collect();
     let mut waiting: Vec<Id> = order.into_iter().filter(|id| !given.contains_key(id)).collect();
     let mut new = given;
     // Promises may stand for what comes after them.
@@ -36,7 +60,7 @@ fn made(
     graph: &mut Graph,
     id: Id,
     new: &HashMap<Id, Id>,
-    waits: &std::collections::HashSet<Id>,
+    waits: &HashSet<Id>,
     rule: &impl Fn(&Op, &[Id]) -> Option<Id>,
 ) -> Option<Id> {
     let of = |id: Id| new.get(&id).copied().or((!waits.contains(&id)).then_some(id));

@@ -5,18 +5,12 @@
 
 use super::derive::complete_order;
 use super::graph::{F, Graph, Id, Op, Scan};
-use super::remake::remake;
+use super::remake::{each_scan, put_in_place, remake};
 use std::collections::HashMap;
 
 /// What roots are after the rewriting; the same where there is nothing to rewrite.
 pub fn carry_squares(graph: &mut Graph, roots: &[Id]) -> Vec<Id> {
-    let mut roots = roots.to_vec();
-    for number in 0..graph.scans.len() as u32 {
-        if let Some(new) = rewrite(graph, number, &roots) {
-            roots = new;
-        }
-    }
-    roots
+    each_scan(graph, roots, rewrite)
 }
 
 /// The operand of a root that a node is, through promises.
@@ -82,16 +76,10 @@ fn rewrite(graph: &mut Graph, number: u32, roots: &[Id]) -> Option<Vec<Id>> {
     }
     let squared = |op: &Op, args: &[Id]| (*op == Op::Map(F::Mul) && args == [root, root]).then_some(square);
     let new = remake(graph, order, given, squared)?;
-    let of = |id: Id| new.get(&id).copied().unwrap_or(id);
-    let next = of(inside);
+    let next = new.get(&inside).copied().unwrap_or(inside);
     if graph.reached(next, &[root])[0] {
         return None;
     }
     graph.scans[own as usize].next = vec![next];
-    for scan in &mut graph.scans[..own as usize] {
-        for id in scan.first.iter_mut().chain(&mut scan.next) {
-            *id = of(*id);
-        }
-    }
-    Some(roots.iter().map(|id| of(*id)).collect())
+    Some(put_in_place(graph, roots, &new, own))
 }
